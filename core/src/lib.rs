@@ -1,0 +1,27 @@
+//! The way of a request through ccproxy, and the contract of a plugin.
+//!
+//! Names no vendor and no Lua. The modules stand in the order in which an exchange meets them.
+
+pub mod config;
+pub mod settings;
+
+pub mod body;
+pub mod document;
+pub mod exchange;
+pub mod format;
+pub mod generation;
+pub mod hooks;
+pub mod middleware;
+pub mod provider;
+pub mod server;
+pub mod sse;
+pub mod upstream;
+
+pub mod plugin;
+pub mod store;
+
+pub mod error;
+pub mod secret;
+pub mod step;
+
+pub use error::{Error, Result};

@@ -1,0 +1,203 @@
+//! What a plugin says about itself before anything of it runs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Method;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::Schema;
+use crate::hooks;
+use crate::middleware::{BodyAccess, Moments, OnError, RouteKind, When};
+use crate::provider::Operation;
+
+/// The declaration of a plugin.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// Unique; lower case letters, digits and underscores.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    /// One line.
+    pub description: String,
+    /// Plugins that must run first.
+    pub dependencies: Vec<String>,
+    /// Services it offers to other plugins.
+    pub provides: Vec<String>,
+    /// Services it cannot do without.
+    pub requires: Vec<String>,
+    /// Services it uses when they are there.
+    pub optional_requires: Vec<String>,
+    /// What kind of plugin it is.
+    pub kind: PluginKind,
+    /// Where it came from.
+    pub source: Source,
+    /// What it may touch: `kv`, `http`, `events`, ... with their arguments (`http:api.example.com`).
+    pub capabilities: Vec<String>,
+    /// Its settings, under `[plugins.<name>]`.
+    pub config: Schema,
+    /// Middleware, in declared order.
+    pub middleware: Vec<MiddlewareSpec>,
+    /// Routes.
+    pub routes: Vec<RouteSpec>,
+    /// Background tasks.
+    pub tasks: Vec<TaskSpec>,
+    /// Event listeners.
+    pub hooks: Vec<HookSpec>,
+    /// `ccproxy x <plugin> <name>`.
+    pub commands: Vec<CommandSpec>,
+    /// `ccproxy auth <name>`.
+    pub auth_commands: Vec<AuthCommandSpec>,
+    /// The OAuth provider it brings, for the credentials part of the house.
+    pub oauth_provider: Option<OAuthProviderSpec>,
+}
+
+/// What kind of plugin it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PluginKind {
+    /// Speaks to a provider.
+    Provider,
+    /// Brings an OAuth provider.
+    AuthProvider,
+    /// Everything else.
+    #[default]
+    System,
+}
+
+/// Where a plugin came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Compiled into the binary.
+    #[default]
+    Native,
+    /// A script embedded in the binary.
+    Bundled,
+    /// A folder on disk.
+    Folder(PathBuf),
+}
+
+/// One middleware.
+#[derive(Clone, Debug)]
+pub struct MiddlewareSpec {
+    /// For logs and status; by default the layer's name.
+    pub name: String,
+    /// 100 to 599: the named layers are the hundreds.
+    pub layer: u16,
+    /// Inside the layer: lower is further out. Ties go by plugin name, then declared order.
+    pub priority: i32,
+    /// Which moments it has.
+    pub moments: Moments,
+    /// Which exchanges it is for.
+    pub when: When,
+    /// What it may do with bodies.
+    pub body: BodyAccess,
+    /// What its failure means.
+    pub on_error: OnError,
+    /// Handed to it as they are.
+    pub args: Value,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct RouteSpec {
+    /// The method.
+    pub method: Method,
+    /// Before every route of the plugin: `/claude`, `/rate_limit`.
+    pub prefix: String,
+    /// After the prefix; `{name}` is a parameter.
+    pub path: String,
+    /// For the API description.
+    pub tags: Vec<String>,
+    /// One line for the API description.
+    pub summary: String,
+    /// Whether the client key is asked for (when the server has one). True unless written otherwise.
+    pub auth: bool,
+    /// What answers.
+    pub target: RouteTarget,
+}
+
+/// What answers a route.
+#[derive(Clone, Debug)]
+pub enum RouteTarget {
+    /// The plugin's provider.
+    Provider(Operation),
+    /// The plugin's handler, by its place in `routes`.
+    Handler,
+}
+
+impl RouteSpec {
+    /// Prefix and path.
+    pub fn full_path(&self) -> String {
+        format!("{}{}", self.prefix, self.path)
+    }
+
+    /// What kind of route it is.
+    pub fn kind(&self) -> RouteKind {
+        match self.target {
+            RouteTarget::Provider(_) => RouteKind::Provider,
+            RouteTarget::Handler => RouteKind::Plugin,
+        }
+    }
+}
+
+/// One background task.
+#[derive(Clone, Debug)]
+pub struct TaskSpec {
+    /// Unique in the plugin.
+    pub name: String,
+    /// From the end of one run to the start of the next, before jitter. At least a second.
+    pub every: Duration,
+    /// Whether it runs by itself.
+    pub enabled: bool,
+    /// Whether the first run is at once.
+    pub at_start: bool,
+    /// A run that takes longer fails.
+    pub timeout: Duration,
+    /// Handed to it as they are.
+    pub args: Value,
+}
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub struct HookSpec {
+    /// Which event.
+    pub event: hooks::Kind,
+    /// The full name, for `custom.*`.
+    pub name: String,
+    /// Lower hears first. 500 by default.
+    pub priority: i32,
+}
+
+/// A command of the plugin's own.
+#[derive(Clone, Debug, Serialize)]
+pub struct CommandSpec {
+    /// Its name.
+    pub name: String,
+    /// One line of help.
+    pub summary: String,
+}
+
+/// A command under `ccproxy auth`.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuthCommandSpec {
+    /// Its name.
+    pub name: String,
+    /// One line of help.
+    pub summary: String,
+}
+
+/// The OAuth provider a plugin brings.
+#[derive(Clone, Debug, Serialize)]
+pub struct OAuthProviderSpec {
+    /// As on the command line: `claude-api`.
+    pub name: String,
+    /// For people: `Claude API`.
+    pub display_name: String,
+    /// Whether the flow uses PKCE.
+    pub supports_pkce: bool,
+    /// Whether tokens can be refreshed.
+    pub supports_refresh: bool,
+}

@@ -1,0 +1,81 @@
+//! The contract of a provider: steps 7 and 8 of the way of an exchange.
+
+use std::sync::Arc;
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Method};
+use serde::Serialize;
+
+use crate::body::Answer;
+use crate::document::Document;
+use crate::error::Result;
+use crate::exchange::Exchange;
+use crate::format::Format;
+use crate::step::BoxFuture;
+
+/// Speaks to one provider. A plugin runtime has at most one.
+pub trait Provider: Send + Sync + 'static {
+    /// Step 7: method, path, headers, credential and body of the request upstream.
+    fn prepare<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        operation: &'a Operation,
+    ) -> BoxFuture<'a, Result<Outbound>>;
+
+    /// Step 8: sends it; the answer's head is back, its bytes may still be arriving, in the client's format.
+    fn send<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        operation: &'a Operation,
+        outbound: Outbound,
+    ) -> BoxFuture<'a, Result<Answer>>;
+
+    /// Whether it has a credential, and how to give it one.
+    fn credential(&self) -> Credential;
+}
+
+/// What a provider route does.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// `messages`, `count_tokens`, `models`, `chat_completions`, `responses`, ...
+    pub name: &'static str,
+    /// The client's format on this route.
+    pub format: Arc<dyn Format>,
+}
+
+/// A request to a provider. Plugins may edit path, headers and body, never where it goes.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    /// The only place it may go; a credential is bound to it.
+    pub origin: Arc<Origin>,
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: PathAndQuery,
+    /// Header fields. Credentials are kept apart, in `credential`, so that no plugin meets them.
+    pub headers: HeaderMap,
+    /// Credential headers, added last and never shown.
+    pub credential: HeaderMap,
+    /// The body.
+    pub body: Document,
+}
+
+/// Scheme and authority of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+}
+
+/// What is known about a provider's credential.
+#[derive(Clone, Debug, Serialize)]
+pub struct Credential {
+    /// How it is given: `none`, `passthrough`, `api_key`, `oauth`.
+    pub kind: &'static str,
+    /// Whether requests can be made with it without the client's own.
+    pub present: bool,
+    /// One line for people: where it came from, or how to give one.
+    pub hint: String,
+}
