@@ -22,7 +22,8 @@ struct Inner {
 }
 
 /// Who can mend it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The request was wrong.
     Client,
@@ -99,6 +100,30 @@ impl Kind {
             Kind::Overloaded => 529,
         };
         StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// One word for logs, events and errors outside any wire format.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::InvalidRequest => "invalid_request",
+            Kind::Unauthorized => "unauthorized",
+            Kind::Forbidden => "forbidden",
+            Kind::NotFound => "not_found",
+            Kind::MethodNotAllowed => "method_not_allowed",
+            Kind::RequestTimeout => "request_timeout",
+            Kind::TooLarge => "too_large",
+            Kind::UnsupportedMediaType => "unsupported_media_type",
+            Kind::ExpectationFailed => "expectation_failed",
+            Kind::Misdirected => "misdirected",
+            Kind::RateLimited => "rate_limited",
+            Kind::HeadersTooLarge => "headers_too_large",
+            Kind::Internal => "internal",
+            Kind::NotImplemented => "not_implemented",
+            Kind::BadGateway => "bad_gateway",
+            Kind::Unavailable => "unavailable",
+            Kind::GatewayTimeout => "gateway_timeout",
+            Kind::Overloaded => "overloaded",
+        }
     }
 
     /// The kind that a status stands for; unknown 4xx are `InvalidRequest`, the rest `Internal`.

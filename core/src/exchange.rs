@@ -8,9 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parking_lot::Mutex;
+use serde::Serialize;
 use smallvec::SmallVec;
 
 use crate::document::Document;
+use crate::error::Side;
 use crate::format::{Format, Usage};
 use crate::generation::Generation;
 use crate::provider::Outbound;
@@ -29,7 +31,7 @@ pub struct Exchange {
     /// The other end of the connection.
     pub peer: Peer,
     /// Whose key it was; anonymous when the server asks for none.
-    pub client: Mutex<Client>,
+    pub client: Client,
     /// The plugins this exchange keeps to its end.
     pub generation: Arc<Generation>,
     /// What the client asked, as the plugins left it.
@@ -133,17 +135,38 @@ pub struct Tally {
     pub streamed: AtomicBool,
     /// Tokens, when the answer told.
     pub usage: Mutex<Option<Usage>>,
+    /// Why it failed, when it did.
+    pub failure: Mutex<Option<Failure>>,
+}
+
+/// Why an exchange was refused, or its answer not delivered whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// Whose fault: `client`, `upstream`, `plugin`, `internal`.
+    pub side: Side,
+    /// What, in one word: `rate_limited`, `client_gone`.
+    pub kind: &'static str,
+    /// What the client was told.
+    pub message: String,
+}
+
+impl Client {
+    /// Nobody in particular: the server asks for no key, or has not seen one yet.
+    pub fn anonymous() -> Self {
+        static ANONYMOUS: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from("anonymous"));
+        Client { id: ANONYMOUS.clone() }
+    }
 }
 
 impl Exchange {
     /// Step 2 of the way of an exchange.
-    pub fn begin(peer: Peer, generation: Arc<Generation>, request: Request) -> Arc<Self> {
+    pub fn begin(peer: Peer, client: Client, generation: Arc<Generation>, request: Request) -> Arc<Self> {
         Arc::new(Exchange {
             id: ExchangeId::next(),
             began: Instant::now(),
             began_at: SystemTime::now(),
             peer,
-            client: Mutex::new(Client { id: Arc::from("anonymous") }),
+            client,
             generation,
             request: Mutex::new(request),
             outbound: Mutex::new(None),

@@ -13,6 +13,7 @@ pub mod format;
 pub mod generation;
 pub mod hooks;
 pub mod middleware;
+pub mod pipeline;
 pub mod provider;
 pub mod router;
 pub mod server;
