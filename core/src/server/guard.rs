@@ -1,7 +1,10 @@
 //! Step 3: what every request must satisfy before anything looks at it.
 
+use std::net::SocketAddr;
+
 use http::request::Parts;
 
+use super::RequestBody;
 use crate::error::Result;
 use crate::exchange::Client;
 use crate::settings::ServerSettings;
@@ -12,15 +15,16 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Compiles the rules.
-    pub fn new(settings: ServerSettings) -> Self {
-        Guard { settings }
+    /// Compiles the rules; `addresses` are those listened on.
+    pub fn new(settings: &ServerSettings, addresses: &[SocketAddr]) -> Self {
+        let _ = addresses;
+        Guard { settings: settings.clone() }
     }
 
     /// Host, Origin, framing, sizes, content type: what does not depend on the route.
-    pub fn check(&self, parts: &Parts) -> Result<()> {
+    pub fn check(&self, parts: &Parts, body: &RequestBody) -> Result<()> {
         let _ = (parts, &self.settings);
-        Ok(())
+        body.check_length()
     }
 
     /// The client key, for routes that ask for one. Takes the key out of the headers when it was the

@@ -1,0 +1,37 @@
+//! The userdata that stand for an exchange inside a VM: `req`, `res`, `ev`, `out` and their bodies.
+//!
+//! A handle holds no data of the exchange. It looks it up when it is used, so that a handle which a
+//! script kept for too long is dead instead of showing another exchange.
+
+use ccproxy_core::document::Document;
+use ccproxy_core::middleware::BodyAccess;
+
+/// Where a [`Document`] lives that a script may read or edit: a request, an outbound request, an answer.
+pub trait BodySlot: Send + Sync + 'static {
+    /// Lends the document to `f`, once, under a short lock: `f` must not call into Lua.
+    fn with(&self, f: &mut dyn FnMut(&mut Document)) -> Result<(), DeadHandle>;
+
+    /// Lends the document for an edit. Fails, beside when it is dead, when it is too late for edits.
+    fn edit(&self, f: &mut dyn FnMut(&mut Document)) -> Result<(), DeadHandle>;
+
+    /// What the manifest allows the handler that is running.
+    fn access(&self) -> BodyAccess;
+}
+
+/// Why a handle cannot be used. Its text is what the script is told.
+#[derive(Debug)]
+pub struct DeadHandle(pub String);
+
+impl std::fmt::Display for DeadHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DeadHandle {}
+
+impl From<DeadHandle> for mlua::Error {
+    fn from(dead: DeadHandle) -> Self {
+        mlua::Error::RuntimeError(dead.0)
+    }
+}
