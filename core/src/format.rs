@@ -42,6 +42,11 @@ pub trait Tracker: Send {
 
     /// The usage told so far.
     fn usage(&self) -> Option<Usage>;
+
+    /// [`Format::error_event`] for this place of this stream: formats that number their events go on counting.
+    fn error_event(&self, format: &dyn Format, error: &Error) -> Bytes {
+        format.error_event(error)
+    }
 }
 
 /// Checks that a sequence of events is legal in the format.
