@@ -3,6 +3,7 @@
 //! Names no vendor and no Lua. The modules stand in the order in which an exchange meets them.
 
 pub mod config;
+pub mod proxy;
 pub mod settings;
 
 pub mod body;
@@ -22,6 +23,8 @@ pub mod upstream;
 
 pub mod plugin;
 pub mod registry;
+pub mod routes;
+pub mod scheduler;
 pub mod store;
 
 pub mod error;

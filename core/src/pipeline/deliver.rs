@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Response;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 
 use super::{announce, dispatch, refuse};
 use crate::body::{Answer, Body};
@@ -76,7 +76,7 @@ impl http_body::Body for Delivery {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut this.inner), cx));
         let exchange = &this.finish.exchange;
         match &frame {
             Some(Ok(frame)) => {
@@ -88,7 +88,7 @@ impl http_body::Body for Delivery {
                     }
                     this.capture.keep(data);
                 }
-                this.finish.whole = this.inner.is_end_stream();
+                this.finish.whole = http_body::Body::is_end_stream(&this.inner);
             }
             None => this.finish.whole = true,
             Some(Err(error)) => {
@@ -101,18 +101,18 @@ impl http_body::Body for Delivery {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        http_body::Body::is_end_stream(&self.inner)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        http_body::Body::size_hint(&self.inner)
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
         // An empty body is never polled: it was whole from the start.
-        self.finish.whole |= self.inner.is_end_stream();
+        self.finish.whole |= http_body::Body::is_end_stream(&self.inner);
         if let Some((status, headers)) = &self.head {
             announce::http_response(&self.finish.exchange, "client", *status, headers, &mut self.capture);
         }

@@ -113,7 +113,7 @@ impl Filter {
     async fn pass_events(&mut self, data: Bytes) -> Result<Bytes> {
         self.decoder.feed(data);
         let mut out = BytesMut::new();
-        while let Some(event) = self.decoder.next()? {
+        while let Some(event) = self.decoder.pull()? {
             for event in self.pass_event(event).await? {
                 out.extend_from_slice(&event.raw);
             }
@@ -179,9 +179,16 @@ impl Filter {
         if self.events.is_empty() {
             return Ok(Bytes::new());
         }
-        let tail = self.decoder.finish();
-        if !tail.is_empty() {
-            return self.pass_chunks(tail).await;
+        let end = self.decoder.finish();
+        if let Some(event) = end.event {
+            let mut out = BytesMut::new();
+            for event in self.pass_event(event).await? {
+                out.extend_from_slice(&event.raw);
+            }
+            return self.pass_chunks(out.freeze()).await;
+        }
+        if !end.partial.is_empty() {
+            return self.pass_chunks(end.partial).await;
         }
         let whole = self.exchange.tally.failure.lock().is_none();
         match &self.grammar {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 
 use super::announce;
 use crate::body::{Answer, Body};
@@ -70,13 +70,13 @@ impl http_body::Body for Metered {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        let frame = ready!(http_body::Body::poll_frame(Pin::new(&mut this.inner), cx));
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     this.capture.keep(data);
                 }
-                if this.inner.is_end_stream() {
+                if http_body::Body::is_end_stream(&this.inner) {
                     this.end();
                 }
             }
@@ -90,11 +90,11 @@ impl http_body::Body for Metered {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        http_body::Body::is_end_stream(&self.inner)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        http_body::Body::size_hint(&self.inner)
     }
 }
 

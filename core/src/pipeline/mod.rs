@@ -14,33 +14,24 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::exchange::{Exchange, Peer};
 use crate::generation::Generation;
-use crate::server::Guard;
+use crate::server::{Guard, Handler, RequestBody};
 
 /// Takes requests and gives answers. One for the process.
 pub struct Pipeline {
-    guard: Guard,
+    guard: Arc<Guard>,
     live: ArcSwap<Generation>,
-    limits: Limits,
-}
-
-/// Sizes the pipeline watches over, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Largest request body.
-    pub request_body: usize,
-    /// Largest answer that is held whole, when a middleware reads it.
-    pub answer_body: usize,
+    max_answer: usize,
 }
 
 impl Pipeline {
-    /// A pipeline whose first generation is live.
-    pub fn new(guard: Guard, generation: Arc<Generation>, limits: Limits) -> Arc<Self> {
-        Arc::new(Pipeline { guard, live: ArcSwap::new(generation), limits })
+    /// A pipeline whose first generation is live. A whole answer that a middleware reads may have
+    /// `max_answer` bytes.
+    pub fn new(guard: Arc<Guard>, generation: Arc<Generation>, max_answer: usize) -> Arc<Self> {
+        Arc::new(Pipeline { guard, live: ArcSwap::new(generation), max_answer })
     }
 
     /// What new exchanges begin with.
@@ -54,18 +45,18 @@ impl Pipeline {
     }
 
     /// One exchange. Step 1, accepting, is behind us; step 11, writing, is the connection's.
-    pub async fn handle(self: &Arc<Self>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    async fn exchange(self: Arc<Self>, request: Request<RequestBody>, peer: Peer) -> Response<Body> {
         // 2 begin; 3 guard and 4 route need the head only, so they come before the exchange is made
         let generation = self.live.load_full();
-        let (mut parts, incoming) = request.into_parts();
-        let reception = self.receive(&mut parts, &generation);
-        let client = reception.client();
-        let exchange = Exchange::begin(peer, client, generation, receive::head(parts, &reception));
+        let (mut parts, body) = request.into_parts();
+        let reception = self.receive(&mut parts, &body, &generation);
+        let request = receive::request(parts, &reception);
+        let exchange = Exchange::begin(peer, reception.client(), generation, request);
         announce::started(&exchange);
         let finish = deliver::Finish::new(exchange.clone());
 
         let answer = match reception.verdict {
-            Ok((route, _, _)) => match self.read_body(&exchange, &route, incoming).await {
+            Ok((route, ..)) => match self.read_body(&exchange, &route, body).await {
                 // 5 down, 6 to 9 provider, 10 up
                 Ok(()) => {
                     announce::http_request_from_client(&exchange);
@@ -77,5 +68,15 @@ impl Pipeline {
         };
         // 12 finish, when the last byte is taken or the client is gone
         deliver::deliver(answer, finish)
+    }
+}
+
+impl Handler for Pipeline {
+    fn handle(
+        self: Arc<Self>,
+        request: Request<RequestBody>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        self.exchange(request, peer)
     }
 }

@@ -122,7 +122,7 @@ impl Pipeline {
         if !readable {
             return Ok((Head { status, headers, body: None }, body));
         }
-        let bytes = body.collect(self.limits.answer_body).await?;
+        let bytes = body.collect(self.max_answer).await?;
         Ok((Head { status, headers, body: Some(Document::new(bytes)) }, Body::empty()))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 
 use super::{announce, refuse};
 use crate::body::{Answer, Body};
@@ -95,7 +95,7 @@ impl http_body::Body for Watched {
         if this.over {
             return Poll::Ready(None);
         }
-        match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+        match ready!(http_body::Body::poll_frame(Pin::new(&mut this.inner), cx)) {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     let data = data.clone();

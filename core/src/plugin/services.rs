@@ -37,6 +37,11 @@ impl Services {
         }
     }
 
+    /// Takes back everything a plugin offered.
+    pub fn withdraw(&self, plugin: &str) {
+        self.0.write().retain(|_, entry| &*entry.plugin != plugin);
+    }
+
     /// Calls a function of a service.
     pub async fn call(&self, name: &str, function: &str, args: Vec<Value>) -> Result<Value> {
         let service = self.0.read().get(name).map(|entry| entry.service.clone());

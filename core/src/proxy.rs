@@ -1,0 +1,286 @@
+//! The house as a whole: starts the plugins, swaps generations, serves, ends.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex as Turn;
+
+use crate::error::{Error, Kind, Result};
+use crate::generation::Generation;
+use crate::hooks::{self, Bus};
+use crate::pipeline::Pipeline;
+use crate::plugin::{PluginFactory, Services};
+use crate::registry::{self, Build, Entry};
+use crate::routes::core_routes;
+use crate::scheduler::Schedule;
+use crate::server::{Drain, Server};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::upstream::Upstream;
+
+/// How long an old plugin instance may still serve the exchanges that began with it.
+const RETIRE_LIMIT: Duration = Duration::from_secs(600);
+/// How long listeners have to hear the last events.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
+
+/// A running proxy.
+pub struct Proxy {
+    settings: Settings,
+    pipeline: Arc<Pipeline>,
+    bus: Arc<Bus>,
+    services: Arc<Services>,
+    upstream: Arc<Upstream>,
+    store: Arc<Store>,
+    me: Weak<Proxy>,
+    schedules: Mutex<BTreeMap<String, (u64, Arc<Schedule>)>>,
+    generations: AtomicU64,
+    /// One build at a time.
+    building: Turn<()>,
+    last_reload: Mutex<Map<String, Value>>,
+    drain: OnceLock<Drain>,
+}
+
+/// The plugins that discovery found.
+#[derive(Default)]
+pub struct Discovered {
+    /// Those that can be made, nearest first.
+    pub factories: Vec<Arc<dyn PluginFactory>>,
+    /// Those whose declaration could not be read: name and reason.
+    pub broken: Vec<(String, String)>,
+}
+
+impl Proxy {
+    /// Starts every plugin that may run. Plugins that fail are in the generation with their reason.
+    pub async fn start(settings: Settings, server: &Server, discovered: Discovered) -> Result<Arc<Self>> {
+        let upstream = Arc::new(Upstream::new(settings.upstream.clone())?);
+        let empty = Arc::new(Generation::assemble(0, Vec::new(), &[], Vec::new()));
+        let pipeline = Pipeline::new(server.guard(), empty, settings.upstream.max_answer);
+        let proxy = Arc::new_cyclic(|me| Proxy {
+            settings,
+            pipeline,
+            bus: Arc::new(Bus::default()),
+            services: Arc::new(Services::default()),
+            upstream,
+            store: Arc::new(Store::default()),
+            me: me.clone(),
+            schedules: Mutex::new(BTreeMap::new()),
+            generations: AtomicU64::new(0),
+            building: Turn::new(()),
+            last_reload: Mutex::new(Map::new()),
+            drain: OnceLock::new(),
+        });
+        let _ = proxy.drain.set(server.drain());
+        proxy.reload(discovered).await;
+        proxy.emit(hooks::Kind::AppStartup, json!({ "version": env!("CARGO_PKG_VERSION") }));
+        Ok(proxy)
+    }
+
+    /// Builds a new generation of what was discovered and swaps it in once. A plugin that does not load
+    /// goes on with its last good instance; exchanges in flight keep the generation they began with.
+    pub async fn reload(&self, discovered: Discovered) -> Arc<Generation> {
+        let _turn = self.building.lock().await;
+        let began = std::time::Instant::now();
+        let number = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
+        let old = self.pipeline.live();
+        let (entries, warnings) = registry::build(Build {
+            settings: &self.settings.plugins,
+            data_dir: self.settings.data_dir.clone(),
+            factories: discovered.factories,
+            broken: discovered.broken,
+            previous: &old.entries,
+            generation: number,
+            services: self.services.clone(),
+            bus: self.bus.clone(),
+            upstream: self.upstream.clone(),
+            store: self.store.clone(),
+        })
+        .await;
+        let generation = Arc::new(Generation::assemble(number, entries, &core_routes(&self.me), warnings));
+        self.pipeline.replace(generation.clone());
+        self.bus.follow(generation.listeners.clone());
+        self.reschedule(&generation);
+        self.report(&old, &generation, began.elapsed());
+        self.retire(old, &generation);
+        generation
+    }
+
+    /// Serves until the shutdown future is done and the exchanges in flight have finished.
+    pub async fn serve(self: &Arc<Self>, server: Server, shutdown: impl Future<Output = ()>) {
+        let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+        self.emit(hooks::Kind::AppReady, json!({ "addresses": addresses }));
+        server.run(self.pipeline.clone(), shutdown).await;
+        self.shutdown().await;
+    }
+
+    /// Ends the plugins, in reverse order. Called by `serve` when the last exchange is over.
+    pub async fn shutdown(&self) {
+        self.emit(hooks::Kind::AppShutdown, json!({}));
+        let live = self.pipeline.live();
+        live.listeners.flush(FLUSH_LIMIT).await;
+        self.schedules.lock().clear();
+        for entry in live.entries.iter().filter(|entry| entry.state.runs()).rev() {
+            self.emit_plugin(hooks::Kind::PluginUnloaded, entry, None);
+            if let Some(runtime) = &entry.runtime
+                && tokio::time::timeout(FLUSH_LIMIT, runtime.shutdown()).await.is_err()
+            {
+                tracing::warn!(plugin = %entry.manifest.name, "it did not shut down within {} s", FLUSH_LIMIT.as_secs());
+            }
+        }
+    }
+
+    /// The pipeline, for the server.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// The services between plugins.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// The end of the server.
+    pub(crate) fn drain(&self) -> Option<&Drain> {
+        self.drain.get()
+    }
+
+    /// How the last reload went.
+    pub(crate) fn reloads(&self) -> Value {
+        Value::Object(self.last_reload.lock().clone())
+    }
+
+    /// The state of a plugin's tasks.
+    pub(crate) fn tasks(&self, plugin: &str) -> Vec<Value> {
+        self.schedules.lock().get(plugin).map(|(_, schedule)| schedule.status()).unwrap_or_default()
+    }
+
+    /// Runs a task of a plugin now.
+    pub(crate) async fn run_task(&self, plugin: &str, task: &str) -> Result<Value> {
+        let schedule = self.schedules.lock().get(plugin).map(|(_, schedule)| schedule.clone());
+        match schedule {
+            Some(schedule) => schedule.run_now(task).await,
+            None => Err(Error::client(Kind::NotFound, format!("plugin `{plugin}` has no tasks that run"))),
+        }
+    }
+
+    /// Keeps the tasks of instances that live on, starts those of new ones, stops the rest.
+    fn reschedule(&self, generation: &Generation) {
+        let mut schedules = self.schedules.lock();
+        let mut next = BTreeMap::new();
+        for entry in &generation.entries {
+            let name = &entry.manifest.name;
+            let Some(runtime) = entry.runtime.as_ref().filter(|_| !entry.manifest.tasks.is_empty()) else {
+                continue;
+            };
+            let kept = schedules.remove(name).filter(|(fingerprint, _)| *fingerprint == entry.fingerprint);
+            let schedule = kept.unwrap_or_else(|| {
+                let tasks = entry.manifest.tasks.iter().enumerate();
+                let tasks =
+                    tasks.filter_map(|(index, spec)| Some((spec.clone(), runtime.task(index)?))).collect();
+                (entry.fingerprint, Arc::new(Schedule::start(name, tasks)))
+            });
+            next.insert(name.clone(), schedule);
+        }
+        *schedules = next;
+    }
+
+    /// Says what changed: in the log, in `/plugins/status`, as events.
+    fn report(&self, old: &Generation, new: &Generation, took: Duration) {
+        let (mut loaded, mut failed) = (Vec::new(), Vec::new());
+        for entry in &new.entries {
+            let name = entry.manifest.name.as_str();
+            let before = old.entry(name);
+            let same = before
+                .is_some_and(|before| before.state == entry.state && before.fingerprint == entry.fingerprint);
+            if same {
+                continue;
+            }
+            match (entry.state.runs(), entry.state.reason()) {
+                (true, None) => {
+                    loaded.push(name);
+                    self.emit_plugin(hooks::Kind::PluginLoaded, entry, None);
+                }
+                (_, Some(reason)) if !matches!(entry.state, registry::State::Disabled(_)) => {
+                    failed.push(json!({ "plugin": name, "state": entry.state.word(), "reason": reason }));
+                    tracing::warn!(plugin = name, state = entry.state.word(), "{reason}");
+                    self.emit_plugin(hooks::Kind::PluginError, entry, Some(reason));
+                }
+                _ => {}
+            }
+        }
+        let gone = |entry: &&Arc<Entry>| {
+            entry.state.runs() && !new.entry(&entry.manifest.name).is_some_and(|now| now.state.runs())
+        };
+        let removed: Vec<&str> =
+            old.entries.iter().filter(gone).map(|entry| entry.manifest.name.as_str()).collect();
+        for entry in old.entries.iter().filter(gone) {
+            self.emit_plugin(hooks::Kind::PluginUnloaded, entry, None);
+        }
+        for warning in &new.warnings {
+            tracing::warn!("{warning}");
+        }
+        if old.number > 0 {
+            tracing::info!(
+                generation = new.number,
+                took_ms = took.as_millis() as u64,
+                ?loaded,
+                ?removed,
+                failed = failed.len(),
+                "plugins reloaded"
+            );
+        }
+        let mut report = self.last_reload.lock();
+        report.insert("generation".into(), new.number.into());
+        report.insert("took_ms".into(), (took.as_secs_f64() * 1000.0).into());
+        report.insert("loaded".into(), json!(loaded));
+        report.insert("removed".into(), json!(removed));
+        report.insert("failed".into(), Value::from(failed));
+    }
+
+    /// Shuts instances down that the new generation does not have, once their last exchange is over.
+    fn retire(&self, old: Arc<Generation>, new: &Generation) {
+        let kept: Vec<_> = new.entries.iter().filter_map(|entry| entry.runtime.clone()).collect();
+        let gone: Vec<_> = old
+            .entries
+            .iter()
+            .filter_map(|entry| entry.runtime.clone())
+            .filter(|runtime| !kept.iter().any(|kept| Arc::ptr_eq(kept, runtime)))
+            .collect();
+        for name in old.entries.iter().map(|entry| &entry.manifest.name) {
+            if !new.entry(name).is_some_and(|entry| entry.state.runs()) {
+                self.services.withdraw(name);
+            }
+        }
+        if gone.is_empty() {
+            return;
+        }
+        tokio::spawn(async move {
+            let begun = tokio::time::Instant::now();
+            // Exchanges hold the generation; when only this task does, they are over.
+            while Arc::strong_count(&old) > 1 && begun.elapsed() < RETIRE_LIMIT {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            for runtime in gone.into_iter().rev() {
+                runtime.shutdown().await;
+            }
+        });
+    }
+
+    fn emit(&self, kind: hooks::Kind, data: Value) {
+        if self.bus.wants(kind)
+            && let Value::Object(data) = data
+        {
+            self.bus.emit(hooks::Event::new(kind, data));
+        }
+    }
+
+    fn emit_plugin(&self, kind: hooks::Kind, entry: &Entry, error: Option<&str>) {
+        self.emit(
+            kind,
+            json!({ "plugin": entry.manifest.name, "version": entry.manifest.version, "state": entry.state.word(), "error": error }),
+        );
+    }
+}
