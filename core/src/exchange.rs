@@ -43,8 +43,11 @@ pub struct Exchange {
     /// Counts and times.
     pub tally: Tally,
     moment: AtomicU8,
-    slots: Mutex<SmallVec<[(usize, Arc<dyn Any + Send + Sync>); 2]>>,
+    slots: Mutex<SmallVec<[Slot; 2]>>,
 }
+
+/// What a plugin keeps, under its key.
+type Slot = (usize, Arc<dyn Any + Send + Sync>);
 
 /// Who is at the other end of the socket.
 #[derive(Clone, Copy, Debug)]

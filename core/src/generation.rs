@@ -30,8 +30,11 @@ pub struct Generation {
     pub listeners: Arc<Listeners>,
     /// Contradictions found while it was built.
     pub warnings: Vec<String>,
-    operations: HashMap<(Arc<str>, &'static str, &'static str), (Arc<dyn Provider>, Operation)>,
+    operations: HashMap<OperationKey, (Arc<dyn Provider>, Operation)>,
 }
+
+/// Provider, operation, format.
+type OperationKey = (Arc<str>, &'static str, &'static str);
 
 /// A route of the proxy's own.
 pub struct CoreRoute {
@@ -55,8 +58,8 @@ impl Generation {
         core: &[CoreRoute],
         mut warnings: Vec<String>,
     ) -> Self {
-        let chain = Chain::new(entries.iter().flat_map(|entry| links(entry)).collect());
-        let listeners = entries.iter().flat_map(|entry| listeners(entry)).collect();
+        let chain = Chain::new(entries.iter().flat_map(links).collect());
+        let listeners = entries.iter().flat_map(listeners).collect();
         let mut router = Router::default();
         for route in core {
             let facts = RouteFacts {
