@@ -1,1 +1,3 @@
-//! placeholder
+//! Native provider plugins of ccproxy: wire formats, adapters, credentials.
+
+pub mod formats;

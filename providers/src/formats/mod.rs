@@ -1,0 +1,15 @@
+//! The wire formats: how each spells errors, ends a stream, tells usage and orders its events. Pure: no
+//! socket, clock or task.
+
+mod anthropic_messages;
+mod openai_chat;
+mod openai_error;
+mod openai_responses;
+#[cfg(test)]
+pub(crate) mod testing;
+mod usage;
+mod watch;
+
+pub use anthropic_messages::AnthropicMessages;
+pub use openai_chat::OpenAiChat;
+pub use openai_responses::OpenAiResponses;

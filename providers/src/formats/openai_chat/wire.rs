@@ -1,0 +1,39 @@
+//! The spellings of Chat Completions.
+
+use bytes::Bytes;
+use ccproxy_core::Error;
+
+use crate::formats::openai_error::Envelope;
+use crate::formats::usage::Keys;
+
+/// The data that ends a stream.
+pub(super) const DONE: &[u8] = b"[DONE]";
+
+/// Where the counts stand. Cached tokens are part of `prompt_tokens`.
+pub(super) const USAGE: Keys = Keys {
+    input: "prompt_tokens",
+    output: "completion_tokens",
+    cache_read: "prompt_tokens_details.cached_tokens",
+    cache_write: "prompt_tokens_details.cache_creation_tokens",
+    reasoning: "completion_tokens_details.reasoning_tokens",
+};
+
+/// An error as a body, or as the data of a chunk.
+pub(super) fn error(error: &Error) -> Bytes {
+    Envelope::of(error).to_bytes()
+}
+
+/// Whether the start of a chunk's data says that it is an error.
+pub(super) fn is_error(data: &[u8]) -> bool {
+    let inside = data.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    inside.is_some_and(|inside| inside.starts_with(b"\"error\""))
+}
+
+/// Whether a finish reason other than null is told in these bytes.
+pub(super) fn has_finish_reason(bytes: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"finish_reason\"";
+    memchr::memmem::find_iter(bytes, KEY).any(|at| {
+        let value = bytes[at + KEY.len()..].trim_ascii_start().strip_prefix(b":").unwrap_or_default();
+        value.trim_ascii_start().starts_with(b"\"")
+    })
+}

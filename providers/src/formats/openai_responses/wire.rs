@@ -1,0 +1,51 @@
+//! The spellings of Responses.
+
+use bytes::Bytes;
+use ccproxy_core::Error;
+use ccproxy_core::document::Json;
+use ccproxy_core::sse::Event;
+use serde::Serialize;
+
+use crate::formats::openai_error::{Detail, Envelope};
+use crate::formats::usage::Keys;
+
+/// Where the counts stand. Cached tokens are part of `input_tokens`.
+pub(super) const USAGE: Keys = Keys {
+    input: "input_tokens",
+    output: "output_tokens",
+    cache_read: "input_tokens_details.cached_tokens",
+    cache_write: "input_tokens_details.cache_creation_tokens",
+    reasoning: "output_tokens_details.reasoning_tokens",
+};
+
+#[derive(Serialize)]
+struct ErrorEvent<'a> {
+    r#type: &'static str,
+    code: Option<&'static str>,
+    message: &'a str,
+    param: Option<&'a str>,
+    sequence_number: u64,
+    error: Detail<'a>,
+}
+
+/// The `error` event. The documentation has the fields at the top, the service nests them in `error`, and
+/// the SDKs raise only when they find that; so both.
+pub(super) fn error_event(error: &Error, sequence_number: u64) -> Bytes {
+    let detail = Envelope::of(error).error;
+    let Detail { message, param, code, .. } = detail;
+    let event = ErrorEvent { r#type: "error", code, message, param, sequence_number, error: detail };
+    Event::new("error", serde_json::to_vec(&event).unwrap_or_default()).raw
+}
+
+/// Whether an event of this type ends the stream.
+pub(super) fn is_terminal(kind: &[u8]) -> bool {
+    matches!(kind, b"response.completed" | b"response.failed" | b"response.incomplete" | b"error")
+}
+
+/// One more than the last number told in these bytes.
+pub(super) fn next_sequence_number(bytes: &[u8]) -> u64 {
+    const KEY: &[u8] = b"\"sequence_number\":";
+    let Some(at) = memchr::memmem::rfind(bytes, KEY) else { return 0 };
+    let number = Json::prefix(&bytes[at + KEY.len()..]).and_then(|number| number.as_u64());
+    number.map_or(0, |number| number.saturating_add(1))
+}
