@@ -1,5 +1,11 @@
 //! What a Lua system plugin can see and do.
 
 pub mod api;
+pub mod data;
 pub mod handle;
 pub mod host;
+
+mod args;
+mod pattern;
+mod setting;
+mod units;
