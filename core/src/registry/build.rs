@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::order::{Wanted, resolve};
-use super::select::select;
 use super::{Entry, State};
+use crate::config::Problem;
 use crate::error::{Error, Result};
 use crate::hooks::Bus;
 use crate::plugin::{Manifest, PluginContext, PluginFactory, PluginRuntime, Services};
@@ -56,11 +56,14 @@ pub async fn build(plan: Build<'_>) -> (Vec<Arc<Entry>>, Vec<String>) {
     names.extend(plan.broken.iter().map(|(name, _)| name.clone()));
     names.sort();
     names.dedup();
-    let selection = select(&names, plan.settings);
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let warnings = plan.settings.oddities(&known).iter().map(ToString::to_string).collect();
 
     let mut builder = Builder { plan: &plan, factories, done: BTreeMap::new() };
-    for (name, reason) in selection.disabled {
-        builder.settle(&name, State::Disabled(reason));
+    for name in &names {
+        if let Err(reason) = plan.settings.runs(name) {
+            builder.settle(name, State::Disabled(reason));
+        }
     }
     for (name, reason) in &plan.broken {
         // A broken nearer folder does not bring the farther one of the same name to life.
@@ -69,7 +72,7 @@ pub async fn build(plan: Build<'_>) -> (Vec<Arc<Entry>>, Vec<String>) {
             builder.keep_previous_or(name, reason.clone(), State::Failed);
         }
     }
-    let configs = builder.configure(&selection.enabled);
+    let configs = builder.configure(&names);
     let order = resolve(&builder.wanted());
     for (name, reason) in order.skipped {
         builder.keep_previous_or(&name, reason, State::Skipped);
@@ -84,7 +87,7 @@ pub async fn build(plan: Build<'_>) -> (Vec<Arc<Entry>>, Vec<String>) {
         .extend(builder.done.into_iter().filter(|(name, _)| !started.contains(name)).map(|(_, entry)| entry));
     // Those that do not run stand last.
     entries.sort_by_key(|entry| !entry.state.runs());
-    (entries, selection.warnings)
+    (entries, warnings)
 }
 
 struct Builder<'a> {
@@ -95,18 +98,23 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// Validates settings; a plugin whose settings are wrong fails.
-    fn configure(&mut self, enabled: &[String]) -> BTreeMap<String, Arc<Value>> {
+    fn configure(&mut self, names: &[String]) -> BTreeMap<String, Arc<Value>> {
         let mut configs = BTreeMap::new();
-        for name in enabled {
+        for name in names {
             if self.done.contains_key(name) {
                 continue;
             }
             let Some(factory) = self.factories.get(name) else { continue };
-            match self.plan.settings.of(name, &factory.manifest().config) {
-                Ok(config) => {
-                    configs.insert(name.clone(), Arc::new(config));
-                }
-                Err(problem) => self.keep_previous_or(&name.clone(), problem, State::Failed),
+            let (config, problems) = self.plan.settings.configure(name, &factory.manifest().config);
+            let (errors, warnings): (Vec<_>, Vec<_>) = problems.into_iter().partition(Problem::is_error);
+            for warning in warnings {
+                tracing::warn!(plugin = %name, "{warning}");
+            }
+            if errors.is_empty() {
+                configs.insert(name.clone(), Arc::new(config));
+            } else {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                self.keep_previous_or(name, errors.join("; "), State::Failed);
             }
         }
         configs

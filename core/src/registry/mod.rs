@@ -3,9 +3,7 @@
 mod build;
 mod entry;
 mod order;
-mod select;
 
 pub use build::{Build, build};
 pub use entry::{Entry, State};
 pub use order::{Order, Wanted, resolve};
-pub use select::{Selection, select};

@@ -1,0 +1,201 @@
+//! Which plugins run, and their own tables.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::section::Section;
+use crate::config::{Content, Environment, Field, FieldKind, Node, Origin, Problem, Schema, nearest};
+
+/// Which plugins, and their own settings.
+#[derive(Clone, Debug)]
+pub struct PluginSettings {
+    /// False: no plugins at all.
+    pub enable: bool,
+    /// When not empty, only these.
+    pub enabled: Vec<String>,
+    /// Never these. A plugin in both lists is off, with a warning.
+    pub disabled: Vec<String>,
+    /// `[plugins.<name>]` tables as written, `enabled` included, with the place of each key.
+    pub tables: BTreeMap<String, Node>,
+    /// What the tables may refer to (`env:NAME`).
+    pub environment: Arc<Environment>,
+}
+
+impl Default for PluginSettings {
+    fn default() -> Self {
+        PluginSettings {
+            enable: true,
+            enabled: Vec::new(),
+            disabled: Vec::new(),
+            tables: BTreeMap::new(),
+            environment: Arc::default(),
+        }
+    }
+}
+
+impl PluginSettings {
+    /// The top-level keys about plugins.
+    pub(super) fn fields() -> Vec<Field> {
+        vec![
+            Field::boolean("enable_plugins", "Whether there are plugins at all.").or(true),
+            Field::list("enabled_plugins", FieldKind::string(), "When it names any, only these plugins run.")
+                .or(json!([])),
+            Field::list("disabled_plugins", FieldKind::string(), "Plugins that do not run.").or(json!([])),
+            Field::table(
+                "plugins",
+                Schema::default().open(),
+                "A table for each plugin, `[plugins.<name>]`: `enabled`, and the plugin's own settings.",
+            ),
+        ]
+    }
+
+    /// The settings in a validated configuration; `node` is the configuration as written.
+    pub(super) fn read(table: &Value, node: &Node, environment: Arc<Environment>) -> (Self, Vec<Problem>) {
+        let section = Section(table);
+        let mut problems = Vec::new();
+        let mut tables = BTreeMap::new();
+        for (name, plugin) in node.get(&["plugins"]).and_then(Node::table).into_iter().flatten() {
+            match &plugin.content {
+                Content::Table(_) => {
+                    tables.insert(name.clone(), plugin.clone());
+                }
+                _ => problems.push(Problem::error(
+                    &plugin.origin,
+                    format!("plugins.{name}"),
+                    "expected a table with the settings of this plugin",
+                )),
+            }
+        }
+        let settings = PluginSettings {
+            enable: section.flag("enable_plugins"),
+            enabled: section.texts("enabled_plugins"),
+            disabled: section.texts("disabled_plugins"),
+            tables,
+            environment,
+        };
+        (settings, problems)
+    }
+
+    /// Whether a plugin runs; the error says which setting keeps it from doing so.
+    pub fn runs(&self, name: &str) -> Result<(), String> {
+        let named = |list: &[String]| list.iter().any(|item| item == name);
+        if !self.enable {
+            return Err("`enable_plugins` is false".to_owned());
+        }
+        if named(&self.disabled) {
+            return Err("named in `disabled_plugins`".to_owned());
+        }
+        if self.switch(name) == Some(false) {
+            return Err(format!("`plugins.{name}.enabled` is false"));
+        }
+        if !self.enabled.is_empty() && !named(&self.enabled) {
+            return Err("not named in `enabled_plugins`".to_owned());
+        }
+        Ok(())
+    }
+
+    fn switch(&self, name: &str) -> Option<bool> {
+        let table = self.tables.get(name)?;
+        let (value, _) = common().validate(table, &self.environment);
+        value["enabled"].as_bool()
+    }
+
+    /// The settings of one plugin against its schema: complete values, without `enabled`, and all problems.
+    pub fn configure(&self, name: &str, schema: &Schema) -> (Value, Vec<Problem>) {
+        let empty = Node::empty();
+        let table = self.tables.get(name).unwrap_or(&empty);
+        let mut whole = schema.clone();
+        if whole.field("enabled").is_none() {
+            whole.fields.extend(common().fields);
+        }
+        let (mut value, problems) = whole.validate_at(&format!("plugins.{name}"), table, &self.environment);
+        if let (Value::Object(map), None) = (&mut value, schema.field("enabled")) {
+            map.shift_remove("enabled");
+        }
+        (value, problems)
+    }
+
+    /// What is odd about the lists and tables, once it is known which plugins there are.
+    pub fn oddities(&self, known: &[&str]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let unknown = |origin: &Origin, key: String, name: &str| {
+            let problem = Problem::warning(origin, key, format!("there is no plugin `{name}`"));
+            match nearest(name, known.iter().copied()) {
+                Some(meant) => problem.with_hint(format!("did you mean `{meant}`")),
+                None => problem.with_hint("`ccproxy plugins list` shows every plugin"),
+            }
+        };
+        for (key, list) in [("enabled_plugins", &self.enabled), ("disabled_plugins", &self.disabled)] {
+            let strangers = list.iter().filter(|name| !known.contains(&name.as_str()));
+            problems.extend(strangers.map(|name| unknown(&Origin::Default, key.to_owned(), name)));
+        }
+        let strangers = self.tables.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        problems.extend(strangers.map(|(name, node)| unknown(&node.origin, format!("plugins.{name}"), name)));
+        for name in &self.enabled {
+            if let Err(reason) = self.runs(name)
+                && self.enable
+            {
+                let message = format!("plugin `{name}` is off although it is named here: {reason}");
+                problems.push(Problem::warning(&Origin::Default, "enabled_plugins", message));
+            }
+        }
+        problems
+    }
+}
+
+/// What every plugin's table may hold.
+fn common() -> Schema {
+    Schema::of([Field::boolean("enabled", "Whether the plugin runs.")]).open()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::read_toml;
+    use crate::settings::Settings;
+
+    fn settings(text: &str) -> PluginSettings {
+        let (node, problems) = read_toml(text, Path::new("/c.toml"));
+        assert_eq!(problems, []);
+        Settings::read(&node, Arc::default()).0.plugins
+    }
+
+    #[test]
+    fn off_wins_over_on_and_says_why() {
+        let text =
+            "enabled_plugins = ['a', 'b', 'c']\ndisabled_plugins = ['a']\n[plugins.b]\nenabled = false\n";
+        let plugins = settings(text);
+        assert_eq!(plugins.runs("a"), Err("named in `disabled_plugins`".to_owned()));
+        assert_eq!(plugins.runs("b"), Err("`plugins.b.enabled` is false".to_owned()));
+        assert_eq!(plugins.runs("c"), Ok(()));
+        assert_eq!(plugins.runs("d"), Err("not named in `enabled_plugins`".to_owned()));
+        assert_eq!(plugins.oddities(&["a", "b", "c"]).len(), 2);
+        assert_eq!(settings("enabled_plugins = []").runs("a"), Ok(()), "an empty list names nobody");
+        assert!(settings("enable_plugins = false").runs("a").is_err());
+    }
+
+    #[test]
+    fn a_name_that_no_plugin_has_is_a_warning() {
+        let plugins = settings("disabled_plugins = ['acces_log']\n[plugins.acess_log]\nx = 1\n");
+        let problems = plugins.oddities(&["access_log"]);
+        assert!(problems.iter().all(|problem| problem.hint.as_deref() == Some("did you mean `access_log`")));
+        assert_eq!(problems.len(), 2);
+    }
+
+    #[test]
+    fn a_table_is_checked_against_the_schema_of_its_plugin() {
+        let schema = Schema::of([Field::duration("every", "Pause").or("1m")]);
+        let (value, problems) = settings("[plugins.x]\nenabled = true\nevry = 2\n").configure("x", &schema);
+        assert_eq!(value, json!({ "every": 60.0 }));
+        assert_eq!(
+            problems[0].to_string().split(" (").next().unwrap(),
+            "/c.toml:3:1: `plugins.x.evry`: unknown key"
+        );
+        assert_eq!(settings("").configure("x", &schema), (json!({ "every": 60.0 }), vec![]));
+    }
+}
