@@ -7,6 +7,8 @@ mod filter;
 mod meter;
 mod receive;
 mod refuse;
+#[cfg(test)]
+mod tests;
 mod travel;
 mod watch;
 

@@ -68,8 +68,11 @@ impl Pipeline {
         let (pipeline, exchange, route) = (self.clone(), exchange.clone(), route.clone());
         Next::new(move || {
             let (pipeline, exchange, route) = (pipeline.clone(), exchange.clone(), route.clone());
-            let rest: BoxFuture<'static, _> =
-                Box::pin(async move { Ok(pipeline.travel(&exchange, &route, from).await) });
+            let rest: BoxFuture<'static, _> = Box::pin(async move {
+                // A new try: what went wrong in the last one is past.
+                *exchange.tally.failure.lock() = None;
+                Ok(pipeline.travel(&exchange, &route, from).await)
+            });
             rest
         })
     }

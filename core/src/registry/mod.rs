@@ -3,6 +3,8 @@
 mod build;
 mod entry;
 mod order;
+#[cfg(test)]
+mod tests;
 
 pub use build::{Build, build};
 pub use entry::{Entry, State};
