@@ -208,7 +208,7 @@ async fn a_broken_reload_keeps_the_old_instance_and_says_why_until_it_is_mended(
 #[tokio::test]
 async fn wrong_settings_fail_their_plugin_with_every_problem() {
     let log = Log::default();
-    let node =
+    let (node, _) =
         crate::config::read_toml("[plugins.a]\nlimti = 3\nsize = \"x\"\n", std::path::Path::new("c.toml"));
     let tables = node.get(&["plugins"]).and_then(|node| node.table()).unwrap().clone().into_iter().collect();
     let settings = PluginSettings { tables, ..PluginSettings::default() };
