@@ -24,4 +24,6 @@ pub mod error;
 pub mod secret;
 pub mod step;
 
+mod socket;
+
 pub use error::{Error, Result};
