@@ -26,15 +26,15 @@ const LARGE: usize = 8 << 10;
 pub(super) enum Carrier {
     /// HTTP/1.1; the lane goes back to its host when the answer is over.
     Lane(Box<Lane>),
-    /// HTTP/2.
-    Trunk(Place, Clock),
+    /// HTTP/2; the place is kept until the answer is over.
+    Trunk { _place: Place, clock: Clock },
 }
 
 impl Carrier {
     fn clock(&mut self) -> &mut Clock {
         match self {
             Carrier::Lane(lane) => &mut lane.clock,
-            Carrier::Trunk(_, clock) => clock,
+            Carrier::Trunk { clock, .. } => clock,
         }
     }
 }
@@ -98,10 +98,14 @@ impl AnswerBody {
         Poll::Ready(Some(Ok(if merged.is_empty() { first } else { merged.freeze() })))
     }
 
-    /// Puts back what was taken too early.
-    pub(super) fn put_back(&mut self, bytes: Bytes) {
-        debug_assert!(self.held.is_none(), "only one piece can be put back");
+    /// Puts back what was taken too early, unless the answer is known to be broken by now.
+    pub(super) fn put_back(&mut self, bytes: Bytes) -> Result<()> {
+        let bytes = match self.held.take().transpose()? {
+            None => bytes,
+            Some(more) => [bytes, more].concat().into(),
+        };
         self.held = Some(Ok(bytes));
+        Ok(())
     }
 
     /// The next piece as it came off the connection.
@@ -114,7 +118,7 @@ impl AnswerBody {
                     let mut incoming = incoming;
                     lane.drive(cx, |cx| incoming.as_mut().poll_frame(cx))
                 }
-                Carrier::Trunk(..) => incoming.poll_frame(cx).map(Some),
+                Carrier::Trunk { .. } => incoming.poll_frame(cx).map(Some),
             };
             match found {
                 Poll::Ready(Some(Some(Ok(frame)))) => {

@@ -143,7 +143,7 @@ impl Upstream {
         if let Sent::Unsent(call) = &mut sent {
             trunk::to_http1(&host.name, call);
         }
-        self.answer(host, Carrier::Trunk(place, clock), sent).await
+        self.answer(host, Carrier::Trunk { _place: place, clock }, sent).await
     }
 
     async fn answer(&self, host: &Arc<Host>, carrier: Carrier, sent: Sent) -> Outcome {
@@ -179,7 +179,7 @@ impl Upstream {
                 if body.is_end_stream() {
                     Body::full(bytes)
                 } else {
-                    body.put_back(bytes);
+                    body.put_back(bytes)?;
                     Body::stream(body)
                 }
             }
