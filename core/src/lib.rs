@@ -32,4 +32,6 @@ pub mod redact;
 pub mod secret;
 pub mod step;
 
+mod socket;
+
 pub use error::{Error, Result};

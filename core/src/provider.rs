@@ -61,7 +61,7 @@ pub struct Outbound {
 }
 
 /// Scheme and authority of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// `http` or `https`.
     pub scheme: Scheme,

@@ -1,28 +1,259 @@
-//! Requests to providers: pooled connections, four clocks, bytes pulled by the client.
+//! Step 8: requests to providers. Pooled connections, four clocks, bytes pulled by the client.
 
+mod body;
+mod clock;
+mod connect;
+mod fault;
+mod gate;
+mod headers;
+mod host;
+mod lane;
+mod proxy;
+mod pulse;
+mod trunk;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 
-use crate::body::Answer;
+use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
+use http::uri::{Scheme, Uri};
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use parking_lot::RwLock;
+
+use self::body::{AnswerBody, Carrier};
+use self::clock::{Clock, Limits};
+use self::connect::Connector;
+use self::host::{Host, Keep};
+use self::lane::{Lane, Sent};
+use self::proxy::{Proxies, Way};
+use self::trunk::Trunk;
+use self::trust::Trust;
+use crate::body::{Answer, Body, is_event_stream};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
-use crate::provider::Outbound;
+use crate::provider::{Origin, Outbound};
 use crate::settings::UpstreamSettings;
+
+/// Most origins at once. They come from the configuration, so only a mistake meets this.
+const MOST_ORIGINS: usize = 1024;
+/// Answers up to this size that are already here are handed on whole.
+const SMALL: u64 = 64 << 10;
+/// Idle connections that may turn out to be dead before a new one is opened.
+const STALE_TRIES: usize = 8;
+
+type Call = Request<Full<bytes::Bytes>>;
 
 /// The client side of the proxy. One for the process.
 pub struct Upstream {
-    settings: UpstreamSettings,
+    connector: Connector,
+    proxies: Proxies,
+    limits: Limits,
+    keep: Keep,
+    hosts: RwLock<HashMap<Arc<Origin>, Arc<Host>>>,
 }
 
 impl Upstream {
     /// Reads CA files and proxy settings; connects to nothing.
     pub fn new(settings: UpstreamSettings) -> Result<Self> {
-        Ok(Upstream { settings })
+        let trust = Trust::new(settings.ca_file.as_deref())?;
+        Ok(Upstream {
+            connector: Connector::new(trust, settings.connect_timeout),
+            proxies: Proxies::new(settings.proxy.as_deref())?,
+            limits: Limits::new(&settings),
+            keep: Keep { most: settings.pool_max_idle, idle: settings.pool_idle_timeout },
+            hosts: RwLock::new(HashMap::new()),
+        })
     }
 
     /// Sends a request (step 8). Returns when the head is there: hop-by-hop fields are gone from it, and
     /// its body is still arriving under the clocks. Dropping the future or the body cancels upstream.
     pub async fn send(&self, exchange: &Arc<Exchange>, outbound: Outbound) -> Result<Answer> {
-        let _ = (exchange, outbound, &self.settings);
-        Err(Error::internal("no upstream yet"))
+        exchange.tally.attempts.fetch_add(1, Ordering::Relaxed);
+        self.exchange(outbound).await
     }
+
+    async fn exchange(&self, outbound: Outbound) -> Result<Answer> {
+        let host = self.host(&outbound.origin)?;
+        let mut call = call(&host, outbound);
+        for _ in 0..STALE_TRIES {
+            if let Some(lane) = host.lane().await {
+                match self.over_lane(&host, lane, call).await {
+                    Outcome::Done(answer) => return answer,
+                    Outcome::Unsent(unsent) => call = unsent,
+                }
+            } else if let Some(place) = host.trunk() {
+                match self.over_trunk(&host, place, call).await {
+                    Outcome::Done(answer) => return answer,
+                    Outcome::Unsent(unsent) => call = unsent,
+                }
+            } else {
+                break;
+            }
+        }
+        let opened = self.connector.open(&host.origin, &host.way).await?;
+        let failed = |error: hyper::Error| fault::no_head(&host.origin, &error);
+        let outcome = if opened.http2 {
+            let trunk = Trunk::start(opened.socket).await.map_err(failed)?;
+            let place = trunk.enter().ok_or_else(|| fault::vanished(&host.origin))?;
+            host.share(trunk);
+            self.over_trunk(&host, place, call).await
+        } else {
+            let lane = Lane::start(opened.socket, self.limits).await.map_err(failed)?;
+            self.over_lane(&host, lane, call).await
+        };
+        match outcome {
+            Outcome::Done(answer) => answer,
+            // A fresh connection that ends before a request fits in will do so again.
+            Outcome::Unsent(_) => Err(fault::vanished(&host.origin)),
+        }
+    }
+
+    /// The connections to `origin`.
+    fn host(&self, origin: &Arc<Origin>) -> Result<Arc<Host>> {
+        if let Some(host) = self.hosts.read().get(origin) {
+            return Ok(host.clone());
+        }
+        let way = self.proxies.way(origin)?;
+        let host = Host::new(origin.clone(), way, host_name(origin)?, self.keep);
+        let mut hosts = self.hosts.write();
+        if hosts.len() >= MOST_ORIGINS {
+            return Err(fault::too_many_origins());
+        }
+        Ok(hosts.entry(origin.clone()).or_insert(host).clone())
+    }
+
+    async fn over_lane(&self, host: &Arc<Host>, mut lane: Box<Lane>, call: Call) -> Outcome {
+        let sent = lane.send(call).await;
+        self.answer(host, Carrier::Lane(lane), sent).await
+    }
+
+    async fn over_trunk(&self, host: &Arc<Host>, place: trunk::Place, call: Call) -> Outcome {
+        let mut clock = Clock::new(self.limits);
+        let mut sent = place.send(&host.origin, call, &mut clock).await;
+        if let Sent::Unsent(call) = &mut sent {
+            trunk::to_http1(&host.name, call);
+        }
+        self.answer(host, Carrier::Trunk { _place: place, clock }, sent).await
+    }
+
+    async fn answer(&self, host: &Arc<Host>, carrier: Carrier, sent: Sent) -> Outcome {
+        let origin = &host.origin;
+        Outcome::Done(match sent {
+            Sent::Unsent(call) => return Outcome::Unsent(call),
+            Sent::Head(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(fault::upgraded(origin))
+            }
+            Sent::Head(head) => self.receive(host, carrier, head).await,
+            Sent::Failed(error) => Err(fault::no_head(origin, &error)),
+            Sent::Vanished => Err(fault::vanished(origin)),
+            Sent::Expired => Err(fault::expired(origin, clock::Wait::Head, &self.limits)),
+        })
+    }
+
+    /// Makes the house's answer of a head. A small body that is here already comes along whole, which
+    /// spares the stream, and lets its connection go at once.
+    async fn receive(&self, host: &Arc<Host>, carrier: Carrier, head: Response<Incoming>) -> Result<Answer> {
+        let (parts, incoming) = head.into_parts();
+        let (status, mut headers) = (parts.status, parts.headers);
+        headers::strip_answer(&mut headers);
+        let events = is_event_stream(&headers);
+        let small = incoming.size_hint().exact().is_some_and(|length| length <= SMALL);
+        let mut body = AnswerBody::new(incoming, carrier, host.clone(), self.limits, events);
+        if !small {
+            return Ok(Answer { status, headers, body: Body::stream(body) });
+        }
+        let body = match poll_fn(|cx| Poll::Ready(body.poll_bytes(cx))).await {
+            Poll::Ready(None) => Body::empty(),
+            Poll::Ready(Some(bytes)) => {
+                let bytes = bytes?;
+                if body.is_end_stream() {
+                    Body::full(bytes)
+                } else {
+                    body.put_back(bytes)?;
+                    Body::stream(body)
+                }
+            }
+            Poll::Pending => Body::stream(body),
+        };
+        Ok(Answer { status, headers, body })
+    }
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Upstream({} origins)", self.hosts.read().len())
+    }
+}
+
+/// What became of a try on one connection.
+enum Outcome {
+    /// It was sent: an answer, or an error that another connection would not mend.
+    Done(Result<Answer>),
+    /// Nothing was written.
+    Unsent(Call),
+}
+
+/// The request as HTTP/1.1 sends it.
+fn call(host: &Host, outbound: Outbound) -> Call {
+    let mut call = Request::new(Full::new(outbound.body.bytes().clone()));
+    *call.method_mut() = outbound.method;
+    *call.version_mut() = Version::HTTP_11;
+    let mut headers = outbound.headers;
+    headers::strip_request(&mut headers);
+    // The first value of a name replaces what a client or plugin left there, further ones are added.
+    let mut last = None;
+    for (name, value) in outbound.credential {
+        match (name, &last) {
+            (Some(name), _) => {
+                headers.insert(name.clone(), value);
+                last = Some(name);
+            }
+            (None, Some(name)) => {
+                headers.append(name.clone(), value);
+            }
+            (None, None) => {}
+        }
+    }
+    headers.insert(HOST, host.name.clone());
+    *call.uri_mut() = match &host.way {
+        Way::Forward { authorization, .. } => {
+            if let Some(authorization) = authorization {
+                headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+            }
+            absolute(&host.origin, outbound.path)
+        }
+        Way::Direct | Way::Tunnel { .. } | Way::Socks { .. } => Uri::from(outbound.path),
+    };
+    *call.headers_mut() = headers;
+    call
+}
+
+fn absolute(origin: &Origin, path: http::uri::PathAndQuery) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(origin.scheme.clone());
+    parts.authority = Some(origin.authority.clone());
+    parts.path_and_query = Some(path.clone());
+    Uri::from_parts(parts).unwrap_or_else(|_| Uri::from(path))
+}
+
+/// The `host` field: without userinfo, and without the scheme's own port.
+fn host_name(origin: &Origin) -> Result<HeaderValue> {
+    let own = if origin.scheme == Scheme::HTTPS { 443 } else { 80 };
+    let host = origin.authority.host();
+    let name = match origin.authority.port_u16() {
+        Some(port) if port != own => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    };
+    HeaderValue::try_from(name)
+        .map_err(|error| Error::internal(format!("the upstream host is not a valid header value: {error}")))
 }

@@ -1,0 +1,122 @@
+//! Providers that refuse, lie, break off or leave.
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::error::{Kind, Side};
+
+async fn failure(answer: &'static str) -> Error {
+    // Says its piece and closes.
+    let address = provider(move |mut stream, _| async move {
+        request(&mut stream).await;
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    match Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await {
+        Err(error) => error,
+        Ok(answer) => pieces(answer.body).await.1.expect("the answer must not look finished"),
+    }
+}
+
+#[tokio::test]
+async fn a_broken_answer_is_never_an_end() {
+    let cases = [
+        "",
+        "HTTP/1.1 200 OK\r\ncontent-le",
+        "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfour",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n9\r\nhal",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nfour\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-type: text/event-stream\r\n\r\n8\r\ndata: x\n\r\n",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "HTTP/1.1 999999 What\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    ];
+    for case in cases {
+        let error = failure(case).await;
+        assert_eq!((error.kind(), error.side()), (Kind::BadGateway, Side::Upstream), "{case:?}: {error}");
+        assert!(error.message().contains("127.0.0.1") && !error.message().contains("beta"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_the_break_is_handed_over_first() {
+    let address = provider(|mut stream, _| async move {
+        request(&mut stream).await;
+        let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    let answer = Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await.unwrap();
+    let (pieces, error) = pieces(answer.body).await;
+    assert_eq!(pieces.concat(), b"four");
+    assert!(error.is_some());
+}
+
+#[tokio::test]
+async fn a_refused_connection_says_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::BadGateway);
+    assert_eq!(error.message(), format!("cannot reach `http://{address}`: the connection was refused"));
+    assert!(error.retry());
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_was_closed_is_replaced_without_a_word() {
+    let (closed, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let address = provider(move |mut stream, number| {
+        let closed = closed.clone();
+        async move {
+            request(&mut stream).await;
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            drop(stream);
+            closed.send(()).unwrap();
+        }
+    })
+    .await;
+    let upstream = Upstream::new(settings()).unwrap();
+    for number in 0..5 {
+        assert_eq!(text(upstream.exchange(outbound(address, "{}")).await).await, number.to_string());
+        told.recv().await.unwrap();
+        // The end of the stream is in the kernel now; one turn of the event loop brings it here.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_takes_the_provider_along() {
+    for moment in ["head", "stream"] {
+        let (gone, told) = oneshot::channel();
+        let gone = std::sync::Mutex::new(Some(gone));
+        let address = provider(move |mut stream, _| {
+            let gone = gone.lock().unwrap().take();
+            async move {
+                request(&mut stream).await;
+                if moment == "stream" {
+                    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n";
+                    stream.write_all(head.as_bytes()).await.unwrap();
+                }
+                assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0);
+                gone.unwrap().send(()).unwrap();
+            }
+        })
+        .await;
+        let upstream = Upstream::new(settings()).unwrap();
+        let exchange = upstream.exchange(outbound(address, "{}"));
+        match tokio::time::timeout(Duration::from_millis(50), exchange).await {
+            Err(_) => assert_eq!(moment, "head"),
+            Ok(answer) => {
+                let mut body = answer.unwrap().body;
+                assert!(body.frame().await.is_some());
+                drop(body);
+            }
+        }
+        tokio::time::timeout(Duration::from_secs(10), told).await.unwrap().unwrap();
+        assert_eq!(upstream.host(&origin("http", address)).unwrap().idle_lanes(), 0);
+    }
+}
