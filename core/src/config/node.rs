@@ -1,0 +1,119 @@
+//! Values that know where they came from.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Origin;
+
+/// A value and its origin.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Node {
+    /// Where it came from. For a setting of a file: the place of its key.
+    pub origin: Origin,
+    /// The value.
+    pub content: Content,
+}
+
+/// A value whose parts have origins of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Text, a number, true, false or nothing.
+    Scalar(Value),
+    /// Values in order.
+    List(Vec<Node>),
+    /// Values by key.
+    Table(BTreeMap<String, Node>),
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Content::Table(BTreeMap::new())
+    }
+}
+
+impl Node {
+    /// An empty table that nobody set.
+    pub fn empty() -> Self {
+        Node::default()
+    }
+
+    /// A plain value, all of it from one place.
+    pub fn of(value: &Value, origin: &Origin) -> Self {
+        let content = match value {
+            Value::Array(items) => Content::List(items.iter().map(|item| Node::of(item, origin)).collect()),
+            Value::Object(map) => {
+                Content::Table(map.iter().map(|(key, item)| (key.clone(), Node::of(item, origin))).collect())
+            }
+            scalar => Content::Scalar(scalar.clone()),
+        };
+        Node { origin: origin.clone(), content }
+    }
+
+    /// The value at a path of keys.
+    pub fn get(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.table()?.get(*key))
+    }
+
+    /// Its keys, when it is a table.
+    pub fn table(&self) -> Option<&BTreeMap<String, Node>> {
+        match &self.content {
+            Content::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Sets the value at a path of keys; tables on the way are made, other values on the way give way.
+    pub fn set(&mut self, path: &[String], value: Node) {
+        let [key, rest @ ..] = path else {
+            self.merge(value);
+            return;
+        };
+        if !matches!(self.content, Content::Table(_)) {
+            *self = Node { origin: value.origin.clone(), content: Content::default() };
+        }
+        if let Content::Table(table) = &mut self.content {
+            let fresh = || Node { origin: value.origin.clone(), content: Content::default() };
+            table.entry(key.clone()).or_insert_with(fresh).set(rest, value);
+        }
+    }
+
+    /// Lays another value over this one: tables are merged key by key, everything else is replaced.
+    pub fn merge(&mut self, over: Node) {
+        match (&mut self.content, over.content) {
+            (Content::Table(under), Content::Table(above)) => {
+                for (key, node) in above {
+                    under.entry(key).or_default().merge(node);
+                }
+                if self.origin == Origin::Default {
+                    self.origin = over.origin;
+                }
+            }
+            (_, content) => *self = Node { origin: over.origin, content },
+        }
+    }
+
+    /// The value without origins.
+    pub fn value(&self) -> Value {
+        match &self.content {
+            Content::Scalar(value) => value.clone(),
+            Content::List(items) => Value::Array(items.iter().map(Node::value).collect()),
+            Content::Table(table) => {
+                Value::Object(table.iter().map(|(key, node)| (key.clone(), node.value())).collect())
+            }
+        }
+    }
+
+    /// What a message calls it; long text is cut.
+    pub(super) fn shown(&self) -> String {
+        match &self.content {
+            Content::Scalar(Value::String(text)) if text.chars().count() > 40 => {
+                format!("`{}...`", text.chars().take(40).collect::<String>().escape_debug())
+            }
+            Content::Scalar(Value::String(text)) => format!("`{}`", text.escape_debug()),
+            Content::Scalar(value) => format!("`{value}`"),
+            Content::List(_) => "a list".to_owned(),
+            Content::Table(_) => "a table".to_owned(),
+        }
+    }
+}
