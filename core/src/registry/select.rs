@@ -36,6 +36,12 @@ pub fn select(names: &[String], settings: &PluginSettings) -> Selection {
             ));
         }
     }
+    for (name, table) in settings.tables.iter().filter(|(name, _)| !names.contains(name)) {
+        let hint = nearest(name, names);
+        selection
+            .warnings
+            .push(format!("{}: `plugins.{name}` is for no plugin that there is{hint}", table.origin));
+    }
     selection
 }
 
@@ -66,6 +72,7 @@ pub(super) fn nearest(name: &str, names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Node, Origin};
     use serde_json::json;
 
     fn names(list: &[&str]) -> Vec<String> {
@@ -95,7 +102,9 @@ mod tests {
 
     #[test]
     fn its_own_table_and_the_main_switch_turn_a_plugin_off() {
-        let tables = [("a".to_owned(), json!({ "enabled": false }))].into_iter().collect();
+        let tables = [("a".to_owned(), Node::of(&json!({ "enabled": false }), &Origin::Default))]
+            .into_iter()
+            .collect();
         assert_eq!(select(&names(&["a", "b"]), &PluginSettings { tables, ..settings() }).enabled, ["b"]);
         let off = PluginSettings { enable: false, ..settings() };
         assert!(select(&names(&["a"]), &off).enabled.is_empty());

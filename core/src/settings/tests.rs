@@ -1,0 +1,68 @@
+//! From a tree of values to the structs of the core.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Environment, read_toml};
+use crate::settings::{ServerSettings, Settings, UpstreamSettings};
+
+fn read(text: &str) -> (Settings, Vec<String>) {
+    let (node, problems) = read_toml(text, Path::new("/c.toml"));
+    assert_eq!(problems, []);
+    let environment: Environment = [("HOME", "/home/u"), ("KEY", "k")].into_iter().collect();
+    let (settings, problems) = Settings::read(&node, Arc::new(environment));
+    (settings, problems.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_schema_is_sound_and_agrees_with_the_defaults_in_code() {
+    assert_eq!(Settings::schema().faults(), Vec::<String>::new());
+    let (settings, problems) = read("");
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(format!("{:?}", settings.server), format!("{:?}", ServerSettings::default()));
+    assert_eq!(format!("{:?}", settings.upstream), format!("{:?}", UpstreamSettings::default()));
+    assert_eq!(settings.data_dir, Path::new("/home/u/.local/share/ccproxy"));
+}
+
+#[test]
+fn listen_replaces_host_and_port() {
+    let addresses = |text: &str| {
+        let (settings, problems) = read(text);
+        assert_eq!(problems, Vec::<String>::new());
+        settings.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(addresses("server.port = 0"), "127.0.0.1:0");
+    assert_eq!(addresses("server.host = '::1'"), "[::1]:8000");
+    assert_eq!(addresses("server.host = 'localhost'"), "127.0.0.1:8000");
+    assert_eq!(addresses("server.listen = ['127.0.0.1:1', '[::1]:2', '127.0.0.1:1']"), "127.0.0.1:1 [::1]:2");
+}
+
+#[test]
+fn an_address_that_others_reach_needs_a_key() {
+    let (_, problems) = read("[server]\nhost = '0.0.0.0'\n");
+    let expected = "/c.toml:2:1: `server.host`: `0.0.0.0:8000` can be reached by others, and no key is asked for \
+                    (set `server.auth_token`, or listen on `127.0.0.1`)";
+    assert_eq!(problems, [expected]);
+    let (settings, problems) = read("[server]\nhost = '0.0.0.0'\nauth_token = 'env:KEY'\n");
+    assert_eq!(problems, Vec::<String>::new());
+    assert!(settings.server.auth_token.is_some_and(|token| token.matches(b"k")));
+}
+
+#[test]
+fn an_address_that_is_none_is_named() {
+    let (_, problems) = read("[server]\nlisten = ['127.0.0.1:99999']\n");
+    assert!(
+        problems[0].starts_with("/c.toml:2:1: `server.listen`: cannot listen on `127.0.0.1:99999`"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn half_of_tls_is_a_problem_and_both_are_tls() {
+    let (settings, problems) = read("[server.tls]\ncertificate = 'c.pem'\n");
+    assert!(settings.server.tls.is_none());
+    assert_eq!(problems, ["/c.toml:1:9: `server.tls.key`: must be set: expected a path"]);
+    let (settings, _) = read("[server.tls]\ncertificate = 'c.pem'\nkey = '~/k.pem'\n");
+    let tls = settings.server.tls.map(|tls| (tls.certificate, tls.key));
+    assert_eq!(tls, Some(("/c.pem".into(), "/home/u/k.pem".into())));
+}
