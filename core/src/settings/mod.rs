@@ -12,11 +12,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use plugins::PluginSettings;
+pub use section::Section;
 pub use server::{ServerSettings, TlsSettings};
 pub use upstream::UpstreamSettings;
 
 use crate::config::{Environment, Field, Node, Problem, Schema};
-use section::Section;
 
 /// Everything the core is told.
 #[derive(Clone, Debug)]
