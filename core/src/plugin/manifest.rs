@@ -33,6 +33,8 @@ pub struct Manifest {
     pub kind: PluginKind,
     /// Where it came from.
     pub source: Source,
+    /// Whether it sleeps until the configuration mentions it: a table of its own, `enabled_plugins`, a flag.
+    pub dormant: bool,
     /// What it may touch: `kv`, `http`, `events`, ... with their arguments (`http:api.example.com`).
     pub capabilities: Vec<String>,
     /// Its settings, under `[plugins.<name>]`.

@@ -61,7 +61,8 @@ pub async fn build(plan: Build<'_>) -> (Vec<Arc<Entry>>, Vec<String>) {
 
     let mut builder = Builder { plan: &plan, factories, done: BTreeMap::new() };
     for name in &names {
-        if let Err(reason) = plan.settings.runs(name) {
+        let dormant = builder.factories.get(name).is_some_and(|factory| factory.manifest().dormant);
+        if let Err(reason) = plan.settings.runs(name, dormant) {
             builder.settle(name, State::Disabled(reason));
         }
     }

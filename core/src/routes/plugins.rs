@@ -163,6 +163,7 @@ fn describe(proxy: &Proxy, exchange: &Exchange, entry: &Entry) -> Value {
 pub(crate) fn manifest(manifest: &Manifest) -> Value {
     json!({
         "source": manifest.source,
+        "dormant": manifest.dormant,
         "dependencies": manifest.dependencies,
         "capabilities": manifest.capabilities,
         "settings": manifest.config.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(),

@@ -78,8 +78,9 @@ impl PluginSettings {
         (settings, problems)
     }
 
-    /// Whether a plugin runs; the error says which setting keeps it from doing so.
-    pub fn runs(&self, name: &str) -> Result<(), String> {
+    /// Whether a plugin runs; the error says which setting keeps it from doing so. A `dormant` one runs only
+    /// when something here mentions it.
+    pub fn runs(&self, name: &str, dormant: bool) -> Result<(), String> {
         let named = |list: &[String]| list.iter().any(|item| item == name);
         if !self.enable {
             return Err("`enable_plugins` is false".to_owned());
@@ -92,6 +93,9 @@ impl PluginSettings {
         }
         if !self.enabled.is_empty() && !named(&self.enabled) {
             return Err("not named in `enabled_plugins`".to_owned());
+        }
+        if dormant && !self.tables.contains_key(name) && !named(&self.enabled) {
+            return Err(format!("off by default; `plugins.{name}.enabled = true` turns it on"));
         }
         Ok(())
     }
@@ -134,7 +138,7 @@ impl PluginSettings {
         let strangers = self.tables.iter().filter(|(name, _)| !known.contains(&name.as_str()));
         problems.extend(strangers.map(|(name, node)| unknown(&node.origin, format!("plugins.{name}"), name)));
         for name in &self.enabled {
-            if let Err(reason) = self.runs(name)
+            if let Err(reason) = self.runs(name, false)
                 && self.enable
             {
                 let message = format!("plugin `{name}` is off although it is named here: {reason}");
@@ -166,17 +170,29 @@ mod tests {
     }
 
     #[test]
+    fn a_dormant_plugin_wakes_when_it_is_mentioned() {
+        let asleep = PluginSettings::default();
+        assert!(asleep.runs("access_log", true).unwrap_err().contains("off by default"));
+        let named = PluginSettings { enabled: vec!["access_log".into()], ..PluginSettings::default() };
+        assert!(named.runs("access_log", true).is_ok());
+        let mentioned = settings("[plugins.access_log]\nformat = \"common\"\n");
+        assert!(mentioned.runs("access_log", true).is_ok());
+        let off = settings("[plugins.access_log]\nenabled = false\n");
+        assert!(off.runs("access_log", true).is_err());
+    }
+
+    #[test]
     fn off_wins_over_on_and_says_why() {
         let text =
             "enabled_plugins = ['a', 'b', 'c']\ndisabled_plugins = ['a']\n[plugins.b]\nenabled = false\n";
         let plugins = settings(text);
-        assert_eq!(plugins.runs("a"), Err("named in `disabled_plugins`".to_owned()));
-        assert_eq!(plugins.runs("b"), Err("`plugins.b.enabled` is false".to_owned()));
-        assert_eq!(plugins.runs("c"), Ok(()));
-        assert_eq!(plugins.runs("d"), Err("not named in `enabled_plugins`".to_owned()));
+        assert_eq!(plugins.runs("a", false), Err("named in `disabled_plugins`".to_owned()));
+        assert_eq!(plugins.runs("b", false), Err("`plugins.b.enabled` is false".to_owned()));
+        assert_eq!(plugins.runs("c", false), Ok(()));
+        assert_eq!(plugins.runs("d", false), Err("not named in `enabled_plugins`".to_owned()));
         assert_eq!(plugins.oddities(&["a", "b", "c"]).len(), 2);
-        assert_eq!(settings("enabled_plugins = []").runs("a"), Ok(()), "an empty list names nobody");
-        assert!(settings("enable_plugins = false").runs("a").is_err());
+        assert_eq!(settings("enabled_plugins = []").runs("a", false), Ok(()), "an empty list names nobody");
+        assert!(settings("enable_plugins = false").runs("a", false).is_err());
     }
 
     #[test]
