@@ -88,7 +88,7 @@ impl Files {
         self.jobs.send(Job::Append(path, text, rotation)).is_ok()
     }
 
-    /// Queues a file for removal, after what is queued for it.
+    /// Queues a file, or an empty folder, for removal, after what is queued for it.
     pub(crate) fn remove(&self, path: PathBuf) -> bool {
         self.jobs.send(Job::Remove(path)).is_ok()
     }
@@ -147,7 +147,8 @@ impl Writer {
                 }
                 Job::Remove(path) => {
                     self.open.remove(&path);
-                    let _ = fs::remove_file(path);
+                    // A folder goes when it is empty; what is not there need not go.
+                    let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir(&path));
                 }
                 Job::Flush(done) => {
                     let _ = done.send(());
