@@ -1,3 +1,13 @@
 //! Native provider plugins of ccproxy: wire formats, adapters, credentials.
 
+pub mod claude_api;
 pub mod formats;
+
+use std::sync::Arc;
+
+use ccproxy_core::plugin::PluginFactory;
+
+/// Every native plugin, as discovery finds it.
+pub fn factories() -> Vec<Arc<dyn PluginFactory>> {
+    vec![Arc::new(claude_api::Factory::new())]
+}

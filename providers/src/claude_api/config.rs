@@ -1,0 +1,95 @@
+//! Settings under `[plugins.claude_api]`.
+
+use ccproxy_core::config::{Field, FieldKind, Schema};
+use ccproxy_core::secret::Secret;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The environment variable that holds an API key when the settings do not.
+pub(super) const KEY_VARIABLE: &str = "ANTHROPIC_API_KEY";
+
+const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
+
+/// The settings as validated against the schema.
+#[derive(Debug, Deserialize)]
+pub(super) struct Config {
+    #[serde(default = "default_base_url")]
+    pub(super) base_url: String,
+    #[serde(default)]
+    pub(super) credential: Choice,
+    pub(super) api_key: Option<Secret>,
+    #[serde(default = "yes")]
+    pub(super) detect_cli: bool,
+}
+
+/// Whose credential goes upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Choice {
+    /// The configured key when there is one, else the client's own.
+    #[default]
+    Auto,
+    /// The client's own.
+    Passthrough,
+    /// The configured key.
+    ApiKey,
+}
+
+impl Config {
+    /// Reads the validated settings; keys of the registry's own, such as `enabled`, are not ours.
+    pub(super) fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Self::deserialize(Value::Object(serde_json::Map::new())),
+            value => Self::deserialize(value),
+        }
+        .map_err(|error| format!("its settings: {error}"))
+    }
+}
+
+pub(super) fn schema() -> Schema {
+    let field = |name: &str, doc: &str, kind: FieldKind, default: Option<Value>| Field {
+        name: name.into(),
+        doc: doc.into(),
+        kind,
+        default,
+        required: false,
+    };
+    let choices = ["auto", "passthrough", "api_key"].map(String::from).to_vec();
+    Schema {
+        fields: vec![
+            field(
+                "base_url",
+                "Where the Claude API answers; may have a path",
+                FieldKind::Url,
+                Some(DEFAULT_BASE_URL.into()),
+            ),
+            field(
+                "credential",
+                "Whose credential goes upstream: the client's own, the configured key, or `auto`: the key when there is one",
+                FieldKind::Enum(choices),
+                Some("auto".into()),
+            ),
+            field(
+                "api_key",
+                "An API key; without it the environment variable ANTHROPIC_API_KEY counts",
+                FieldKind::Secret,
+                None,
+            ),
+            field(
+                "detect_cli",
+                "Whether health looks for an installed `claude` and asks its version",
+                FieldKind::Boolean,
+                Some(true.into()),
+            ),
+        ],
+        open: false,
+    }
+}
+
+fn default_base_url() -> String {
+    DEFAULT_BASE_URL.into()
+}
+
+fn yes() -> bool {
+    true
+}

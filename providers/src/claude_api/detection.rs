@@ -1,0 +1,133 @@
+//! Finds an installed `claude` and its version. Looks only when someone asks, never installs anything.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncReadExt;
+use tokio::sync::Mutex;
+
+/// How long `claude --version` may take.
+const LIMIT: Duration = Duration::from_secs(2);
+/// How long an answer is good for: a CLI may be installed or updated while the proxy runs.
+const FRESH: Duration = Duration::from_secs(300);
+/// Most bytes read of what it prints.
+const OUTPUT: u64 = 4096;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cli {
+    pub(super) path: PathBuf,
+    /// As it says; `None` when it did not answer in time.
+    pub(super) version: Option<String>,
+}
+
+/// Remembers what was found.
+#[derive(Default)]
+pub(super) struct Detection {
+    last: Mutex<Option<(Instant, Option<Cli>)>>,
+}
+
+impl Detection {
+    /// What is installed, from memory when that is fresh. Waits [`LIMIT`] at most.
+    pub(super) async fn look(&self) -> Option<Cli> {
+        self.look_in(std::env::var_os("PATH").unwrap_or_default().as_os_str()).await
+    }
+
+    async fn look_in(&self, search: &OsStr) -> Option<Cli> {
+        // Held across the wait on purpose: those who ask together share one answer.
+        let mut last = self.last.lock().await;
+        if let Some((_, found)) = last.as_ref().filter(|(when, _)| when.elapsed() < FRESH) {
+            return found.clone();
+        }
+        let found = match find(search) {
+            Some(path) => {
+                let version = tokio::time::timeout(LIMIT, version(&path)).await.ok().flatten();
+                Some(Cli { path, version })
+            }
+            None => None,
+        };
+        *last = Some((Instant::now(), found.clone()));
+        found
+    }
+}
+
+/// The first executable `claude` in the folders of `search`. Relative folders are left out: what runs
+/// must not depend on where the proxy was started.
+fn find(search: &OsStr) -> Option<PathBuf> {
+    let names: &[&str] = if cfg!(windows) { &["claude.exe", "claude.cmd"] } else { &["claude"] };
+    std::env::split_paths(search)
+        .filter(|folder| folder.is_absolute())
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .find(|path| is_executable(path))
+}
+
+fn is_executable(path: &Path) -> bool {
+    let Ok(metadata) = std::fs::metadata(path) else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+    }
+    #[cfg(not(unix))]
+    {
+        metadata.is_file()
+    }
+}
+
+/// The first word that `claude --version` prints: `2.1.330 (Claude Code)`.
+async fn version(path: &Path) -> Option<String> {
+    let mut child = tokio::process::Command::new(path)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .ok()?;
+    let mut printed = Vec::new();
+    child.stdout.take()?.take(OUTPUT).read_to_end(&mut printed).await.ok()?;
+    let status = child.wait().await.ok()?;
+    let word = std::str::from_utf8(&printed).ok()?.split_whitespace().next()?;
+    let plausible =
+        status.success() && word.len() <= 64 && word.starts_with(|start: char| start.is_ascii_digit());
+    plausible.then(|| word.to_owned())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn folder_with(script: &str, mode: u32) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("claude");
+        std::fs::write(&path, script).expect("a script");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+        folder
+    }
+
+    /// One test, not three: a script that is still open for writing while another thread forks cannot run.
+    #[tokio::test]
+    async fn finds_what_is_installed_and_nothing_else() {
+        let folder = folder_with("#!/bin/sh\necho '2.1.330 (Claude Code)'\n", 0o755);
+        let detection = Detection::default();
+        let found = detection.look_in(folder.path().as_os_str()).await.expect("found");
+        assert_eq!(found.version.as_deref(), Some("2.1.330"));
+        assert_eq!(found.path, folder.path().join("claude"));
+        // From memory: the folder is no longer asked.
+        assert_eq!(detection.look_in(OsStr::new("/nowhere")).await, Some(found));
+
+        for script in ["#!/bin/sh\nexit 3\n", "#!/bin/sh\necho oops\n", "not a program"] {
+            let folder = folder_with(script, 0o755);
+            let found = Detection::default().look_in(folder.path().as_os_str()).await.expect("found");
+            assert_eq!(found.version, None, "{script}");
+        }
+
+        let folder = folder_with("#!/bin/sh\n", 0o644);
+        assert_eq!(Detection::default().look_in(folder.path().as_os_str()).await, None);
+        assert_eq!(Detection::default().look_in(OsStr::new("bin:.")).await, None);
+    }
+}

@@ -1,0 +1,131 @@
+//! The Claude API under `/claude`: the same format in and out, so the original bytes pass both ways.
+
+mod adapter;
+mod config;
+mod credentials;
+mod detection;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use ccproxy_core::format::Format;
+use ccproxy_core::plugin::{
+    Health, Manifest, OAuthProviderSpec, PluginContext, PluginFactory, PluginKind, PluginRuntime, RouteSpec,
+    RouteTarget, Source,
+};
+use ccproxy_core::provider::{Operation, Provider};
+use ccproxy_core::step::BoxFuture;
+use ccproxy_core::{Error, Result};
+use http::Method;
+
+use crate::formats::AnthropicMessages;
+use adapter::Adapter;
+use config::Config;
+use credentials::Credentials;
+use detection::Detection;
+
+const NAME: &str = "claude_api";
+
+/// Makes the plugin.
+pub struct Factory {
+    manifest: Manifest,
+}
+
+impl Factory {
+    /// The declaration is known from the start.
+    #[expect(clippy::new_without_default, reason = "a factory is made in one place")]
+    pub fn new() -> Self {
+        Factory { manifest: manifest() }
+    }
+}
+
+impl PluginFactory for Factory {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn fingerprint(&self) -> u64 {
+        // Compiled in: the code never changes while the process runs.
+        1
+    }
+
+    fn create(&self, context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+        let failed = |why: String| Error::plugin(NAME, why);
+        let config = Config::read(&context.config).map_err(failed)?;
+        let environment = |name: &str| std::env::var(name).ok();
+        let credentials = Credentials::new(&config, environment).map_err(failed)?;
+        let adapter = Adapter::new(&config.base_url, credentials, context.upstream).map_err(failed)?;
+        let detection = config.detect_cli.then(Detection::default);
+        Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url: config.base_url }))
+    }
+}
+
+struct Runtime {
+    adapter: Arc<Adapter>,
+    detection: Option<Detection>,
+    base_url: String,
+}
+
+impl PluginRuntime for Runtime {
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(async {
+            let credential = self.adapter.credential();
+            let unusable = credential.kind == "none";
+            let cli = match &self.detection {
+                Some(detection) => detection.look().await,
+                None => None,
+            };
+            let health = if unusable { Health::warn(credential.hint.clone()) } else { Health::pass() };
+            health
+                .with("type", "provider")
+                .with("initialized", true)
+                .with("has_adapter", true)
+                .with("has_detection", self.detection.is_some())
+                .with("has_credentials", credential.present)
+                .with("credential", credential.kind)
+                .with("credential_hint", credential.hint)
+                .with("base_url", self.base_url.as_str())
+                .with("cli_version", cli.as_ref().and_then(|cli| cli.version.clone()))
+                .with("cli_path", cli.map(|cli| cli.path.display().to_string()))
+        })
+    }
+
+    fn provider(&self) -> Option<Arc<dyn Provider>> {
+        Some(self.adapter.clone())
+    }
+}
+
+fn manifest() -> Manifest {
+    let format: Arc<dyn Format> = Arc::new(AnthropicMessages);
+    let route = |method: Method, path: &str, operation: &'static str, summary: &str| RouteSpec {
+        method,
+        prefix: "/claude".into(),
+        path: path.into(),
+        tags: vec!["plugin-claude-api".into()],
+        summary: summary.into(),
+        auth: true,
+        target: RouteTarget::Provider(Operation { name: operation, format: format.clone() }),
+    };
+    Manifest {
+        name: NAME.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        description: "The Claude API, with the client's own credential or an API key".into(),
+        kind: PluginKind::Provider,
+        source: Source::Native,
+        config: config::schema(),
+        routes: vec![
+            route(Method::POST, "/v1/messages", "messages", "Create a message, streamed or whole"),
+            route(Method::POST, "/v1/messages/count_tokens", "count_tokens", "Count the tokens of a message"),
+            route(Method::GET, "/v1/models", "models", "List the models"),
+            route(Method::GET, "/v1/models/{id}", "model", "Describe a model"),
+        ],
+        oauth_provider: Some(OAuthProviderSpec {
+            name: "claude-api".into(),
+            display_name: "Claude API".into(),
+            supports_pkce: true,
+            supports_refresh: true,
+        }),
+        ..Manifest::default()
+    }
+}
