@@ -1,0 +1,65 @@
+//! What a proxy is started with: a configuration file, scripts, environment, arguments.
+
+use std::path::Path;
+
+use super::Upstream;
+
+/// A proxy to be. Nothing of the machine's own configuration reaches it.
+#[derive(Default)]
+pub struct Config {
+    pub(super) toml: String,
+    pub(super) scripts: Vec<(String, String)>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) arguments: Vec<String>,
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Config {
+        Config::default()
+    }
+
+    /// `claude_api` speaks to this upstream.
+    pub fn upstream(self, upstream: &Upstream) -> Self {
+        self.base_url(&upstream.url())
+    }
+
+    /// `claude_api` speaks to this address.
+    pub fn base_url(self, url: &str) -> Self {
+        self.toml(&format!("plugins.claude_api.base_url = \"{url}\""))
+    }
+
+    /// One more line of configuration, with its dotted key: `upstream.head_timeout = "1s"`.
+    pub fn toml(mut self, line: &str) -> Self {
+        self.toml.push_str(line);
+        self.toml.push('\n');
+        self
+    }
+
+    /// A plugin in the scripts folder: the text of its `plugin.lua`.
+    pub fn script(mut self, name: &str, lua: &str) -> Self {
+        self.scripts.push((name.to_owned(), lua.to_owned()));
+        self
+    }
+
+    /// A variable of the environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// An argument of `serve`.
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+}
+
+/// Writes a plugin as an editor does: a new file that takes the old one's place.
+pub fn write_script(scripts: &Path, name: &str, lua: &str) {
+    let folder = scripts.join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let fresh = folder.join(".plugin.lua.new");
+    std::fs::write(&fresh, lua).unwrap();
+    std::fs::rename(&fresh, folder.join("plugin.lua")).unwrap();
+}
