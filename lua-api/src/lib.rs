@@ -6,6 +6,7 @@ pub mod handle;
 pub mod host;
 
 mod args;
+mod fetch;
 mod meter;
 mod pattern;
 mod setting;

@@ -20,7 +20,8 @@ const LENIENT: GeneralPurposeConfig =
 /// Reads with and without padding, writes with it.
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
 /// Reads with and without padding, writes without it.
-const URL: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT.with_encode_padding(false));
+const URL: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT.with_encode_padding(false));
 
 /// Builds the namespace.
 pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
@@ -37,17 +38,23 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         ("hex", "crypto.hex_encode", "crypto.hex_decode", Spelling::Hex),
     ];
     for (name, encode, decode, spelling) in spellings {
-        crypto.set(format!("{name}_encode"), lua.create_function(move |lua, values: MultiValue| {
-            let bytes = bounded(&Args::new(encode, values), limit)?;
-            lua.create_string(spelling.write(&bytes.as_bytes()))
-        })?)?;
-        crypto.set(format!("{name}_decode"), lua.create_function(move |lua, values: MultiValue| {
-            let text = bounded(&Args::new(decode, values), limit)?;
-            match spelling.read(&text.as_bytes()) {
-                Some(bytes) => Ok((Value::String(lua.create_string(bytes)?), Value::Nil)),
-                None => ErrorObject::new(400, "crypto", format!("the text is not {name}")).pair(lua),
-            }
-        })?)?;
+        crypto.set(
+            format!("{name}_encode"),
+            lua.create_function(move |lua, values: MultiValue| {
+                let bytes = bounded(&Args::new(encode, values), limit)?;
+                lua.create_string(spelling.write(&bytes.as_bytes()))
+            })?,
+        )?;
+        crypto.set(
+            format!("{name}_decode"),
+            lua.create_function(move |lua, values: MultiValue| {
+                let text = bounded(&Args::new(decode, values), limit)?;
+                match spelling.read(&text.as_bytes()) {
+                    Some(bytes) => Ok((Value::String(lua.create_string(bytes)?), Value::Nil)),
+                    None => ErrorObject::new(400, "crypto", format!("the text is not {name}")).pair(lua),
+                }
+            })?,
+        )?;
     }
     Ok(crypto)
 }
@@ -146,7 +153,8 @@ fn fill(bytes: &mut [u8]) -> mlua::Result<()> {
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    let digits =
+        bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     digits.map(char::from).collect()
 }
 

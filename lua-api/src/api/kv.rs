@@ -46,12 +46,7 @@ struct Call {
 
 type Pair = (Value, Value);
 
-fn function<F, R>(
-    lua: &Lua,
-    host: &Arc<Host>,
-    name: &'static str,
-    body: F,
-) -> mlua::Result<mlua::Function>
+fn function<F, R>(lua: &Lua, host: &Arc<Host>, name: &'static str, body: F) -> mlua::Result<mlua::Function>
 where
     F: Fn(Call) -> R + Copy + Send + Sync + 'static,
     R: Future<Output = mlua::Result<Pair>> + Send + 'static,
@@ -63,8 +58,8 @@ where
         let host = host.clone();
         let space = space.clone();
         async move {
-            super::capability(&host, name, "kv")?;
             let Some(space) = space else { return Err(super::not_yet(name)) };
+            super::capability(&host, name, "kv")?;
             body(Call { lua, space, args: Args::new(name, values) }).await
         }
     })
@@ -147,7 +142,8 @@ async fn update(call: Call) -> mlua::Result<Pair> {
             Err(refused) => return call.answer(Err(refused)),
         }
     }
-    ErrorObject::new(503, "kv", format!("`{key}` was changed by others {TRIES} times in a row")).pair(&call.lua)
+    ErrorObject::new(503, "kv", format!("`{key}` was changed by others {TRIES} times in a row"))
+        .pair(&call.lua)
 }
 
 async fn expire(call: Call) -> mlua::Result<Pair> {

@@ -12,7 +12,6 @@ use crate::data::{self, Style};
 use crate::host::Host;
 use crate::meter::Meter;
 
-
 /// Longest message, and longest fields as JSON, in bytes. A longer message is cut, larger fields are left out.
 const LONGEST: usize = 16 << 10;
 
@@ -67,8 +66,9 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         ("warn", "log.warn", Level::WARN),
         ("error", "log.error", Level::ERROR),
     ] {
-        let logger = logger.clone();
+        let (logger, host) = (logger.clone(), host.clone());
         let write = lua.create_function(move |lua, values: MultiValue| {
+            super::context(&host, function)?;
             let args = Args::new(function, values);
             let message = args.text(1)?;
             let fields = args.any(2);
@@ -102,7 +102,8 @@ fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(cut);
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
-        let hidden = matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let hidden =
+            matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         match letter {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),

@@ -6,6 +6,7 @@
 pub mod crypto;
 pub mod error;
 pub mod events;
+pub mod http;
 pub mod json;
 pub mod kv;
 pub mod log;
@@ -43,7 +44,8 @@ pub fn is_drop(value: &Value) -> bool {
 
 /// What `ccproxy.has` answers true for, beside itself and the constants.
 const FEATURES: &[&str] = &[
-    "crypto", "error", "events", "json", "kv", "log", "notify", "re", "schema", "services", "sse", "time", "wait",
+    "crypto", "error", "events", "http", "json", "kv", "log", "notify", "re", "schema", "services", "sse",
+    "time", "wait",
 ];
 
 /// Builds the `ccproxy` table for a VM. The caller makes it and its subtables read-only.
@@ -55,6 +57,7 @@ pub fn install(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     table.set("crypto", crypto::table(lua, host)?)?;
     table.set("error", error::constructor(lua)?)?;
     table.set("events", events::table(lua, host)?)?;
+    table.set("http", http::table(lua, host)?)?;
     table.set("json", json::table(lua, host)?)?;
     table.set("kv", kv::table(lua, host)?)?;
     table.set("log", log::table(lua, host)?)?;

@@ -65,27 +65,33 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         }
     })?;
     re.set("compile", compile)?;
-    re.set("escape", lua.create_function(|_, values: MultiValue| {
-        Ok(regex::escape(&Args::new("re.escape", values).utf8(1)?))
-    })?)?;
+    re.set(
+        "escape",
+        lua.create_function(|_, values: MultiValue| {
+            Ok(regex::escape(&Args::new("re.escape", values).utf8(1)?))
+        })?,
+    )?;
     let cache = Arc::new(Mutex::new(Cache::new(CACHED)));
     for (name, function, step) in FUNCTIONS {
         let cache = cache.clone();
-        re.set(*name, lua.create_function(move |lua, values: MultiValue| {
-            let args = Args::new(function, values);
-            let search = match args.any(1) {
-                Value::UserData(data) if data.is::<Pattern>() => {
-                    let pattern = data.borrow::<Pattern>()?;
-                    Search { regex: pattern.0.regex.clone(), limit }
-                }
-                Value::String(_) => {
-                    let compiled = cache.lock().get(&args.utf8(1)?);
-                    Search { regex: compiled.map_err(|reason| args.refuse(1, &reason))?, limit }
-                }
-                other => return Err(args.wrong(1, "pattern", &other)),
-            };
-            step(lua, &search, &args)
-        })?)?;
+        re.set(
+            *name,
+            lua.create_function(move |lua, values: MultiValue| {
+                let args = Args::new(function, values);
+                let search = match args.any(1) {
+                    Value::UserData(data) if data.is::<Pattern>() => {
+                        let pattern = data.borrow::<Pattern>()?;
+                        Search { regex: pattern.0.regex.clone(), limit }
+                    }
+                    Value::String(_) => {
+                        let compiled = cache.lock().get(&args.utf8(1)?);
+                        Search { regex: compiled.map_err(|reason| args.refuse(1, &reason))?, limit }
+                    }
+                    other => return Err(args.wrong(1, "pattern", &other)),
+                };
+                step(lua, &search, &args)
+            })?,
+        )?;
     }
     Ok(re)
 }
@@ -115,9 +121,10 @@ fn find(_: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
         return Ok(MultiValue::from_iter([Value::Nil]));
     }
     Ok(match search.regex.find_at(&bytes, init) {
-        Some(found) => {
-            MultiValue::from_iter([Value::Number((found.start() + 1) as f64), Value::Number(found.end() as f64)])
-        }
+        Some(found) => MultiValue::from_iter([
+            Value::Number((found.start() + 1) as f64),
+            Value::Number(found.end() as f64),
+        ]),
         None => MultiValue::from_iter([Value::Nil]),
     })
 }

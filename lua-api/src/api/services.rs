@@ -25,8 +25,8 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
                 let text = data::to_json(&lua, &args.any(place), room, Style::Compact)
                     .map_err(|refused| args.refuse(place, &refused.to_string()))?;
                 room -= text.len();
-                let value = serde_json::from_slice(&text)
-                    .map_err(|error| args.refuse(place, &error.to_string()))?;
+                let value =
+                    serde_json::from_slice(&text).map_err(|error| args.refuse(place, &error.to_string()))?;
                 given.push(value);
             }
             let answer = context.services.call(&service, &function, given).await;

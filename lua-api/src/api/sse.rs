@@ -66,9 +66,7 @@ pub fn render(lua: &Lua, event: &Table, limit: usize) -> Result<Bytes, String> {
     let data = match event.raw_get::<Value>("data").unwrap_or(Value::Nil) {
         Value::Nil => None,
         Value::String(text) => Some(text.as_bytes().to_vec()),
-        value => {
-            Some(data::to_json(lua, &value, limit, Style::Compact).map_err(|error| error.to_string())?)
-        }
+        value => Some(data::to_json(lua, &value, limit, Style::Compact).map_err(|error| error.to_string())?),
     };
     if let Some(data) = data {
         if out.len() + data.len() > limit {
@@ -111,7 +109,10 @@ fn read(lua: &Lua, bytes: Bytes, limit: usize) -> mlua::Result<Option<Table>> {
             continue;
         }
         let entry = lua.create_table()?;
-        entry.raw_set("event", lua.create_string(if event.name.is_empty() { b"message" } else { &*event.name })?)?;
+        entry.raw_set(
+            "event",
+            lua.create_string(if event.name.is_empty() { b"message" } else { &*event.name })?,
+        )?;
         entry.raw_set("data", lua.create_string(&event.data)?)?;
         for field in ["id", "retry"] {
             if let Some(text) = field_of(&event.raw, field) {

@@ -39,7 +39,8 @@ fn iso(_: &Lua, values: MultiValue) -> mlua::Result<String> {
         Value::Nil => Timestamp::now(),
         _ => {
             let millis = (args.number(1)? * 1_000.0).round();
-            let millis = if millis.abs() < 1e17 { Timestamp::from_millisecond(millis as i64).ok() } else { None };
+            let millis =
+                if millis.abs() < 1e17 { Timestamp::from_millisecond(millis as i64).ok() } else { None };
             millis.ok_or_else(|| args.refuse(1, "outside the years -9999 to 9999"))?
         }
     };
