@@ -6,6 +6,8 @@ pub mod handle;
 pub mod host;
 
 mod args;
+mod fetch;
+mod meter;
 mod pattern;
 mod setting;
 mod units;

@@ -3,17 +3,29 @@
 //! A wrong argument raises, with its number and the expected type. What fails in the world gives
 //! `nil, err`, where `err` is an [`error::ErrorObject`]. The functions convert, call plain Rust, and convert back.
 
+pub mod crypto;
 pub mod error;
+pub mod events;
+pub mod http;
 pub mod json;
+pub mod kv;
+pub mod log;
+pub mod re;
 pub mod schema;
+pub mod services;
+pub mod sse;
+pub mod time;
+pub mod wait;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use mlua::{Lua, MetaMethod, Table, UserData, UserDataMethods, Value};
+use ccproxy_core::plugin::PluginContext;
+use mlua::{Lua, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
 
+use crate::args::Args;
 use crate::host::Host;
 
 /// What `ccproxy.DROP` is: an event handler returns it to remove the event.
@@ -30,23 +42,60 @@ pub fn is_drop(value: &Value) -> bool {
     matches!(value, Value::UserData(data) if data.is::<DropMark>())
 }
 
-/// What `ccproxy.has` answers true for.
-const FEATURES: &[&str] = &["json", "schema", "error"];
+/// What `ccproxy.has` answers true for, beside itself and the constants.
+const FEATURES: &[&str] = &[
+    "crypto", "error", "events", "http", "json", "kv", "log", "notify", "re", "schema", "services", "sse",
+    "time", "wait",
+];
 
 /// Builds the `ccproxy` table for a VM. The caller makes it and its subtables read-only.
+///
+/// While the manifest is read (`host.context` is `None`) the same functions are there, but those that
+/// touch anything outside the VM raise.
 pub fn install(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     let table = lua.create_table()?;
+    table.set("crypto", crypto::table(lua, host)?)?;
     table.set("error", error::constructor(lua)?)?;
+    table.set("events", events::table(lua, host)?)?;
+    table.set("http", http::table(lua, host)?)?;
     table.set("json", json::table(lua, host)?)?;
+    table.set("kv", kv::table(lua, host)?)?;
+    table.set("log", log::table(lua, host)?)?;
+    table.set("notify", wait::notify(lua, host)?)?;
+    table.set("re", re::table(lua, host)?)?;
     table.set("schema", schema::table(lua)?)?;
+    table.set("services", services::table(lua, host)?)?;
+    table.set("sse", sse::table(lua, host)?)?;
+    table.set("time", time::table(lua, host)?)?;
+    table.set("wait", wait::wait(lua, host)?)?;
     table.set("null", Value::NULL)?;
     table.set("DROP", lua.create_userdata(DropMark)?)?;
     table.set("version", env!("CARGO_PKG_VERSION"))?;
-    table.set(
-        "has",
-        lua.create_function(|_, feature: mlua::LuaString| {
-            Ok(FEATURES.iter().any(|known| known.as_bytes() == &*feature.as_bytes()))
-        })?,
-    )?;
+    let has = lua.create_function(|_, values: MultiValue| {
+        let feature = Args::new("has", values).text(1)?;
+        Ok(FEATURES.iter().any(|known| known.as_bytes() == &*feature.as_bytes()))
+    })?;
+    table.set("has", has)?;
     Ok(table)
+}
+
+/// The house's services, or the error of a call that came before there are any.
+fn context<'a>(host: &'a Host, function: &str) -> mlua::Result<&'a PluginContext> {
+    host.context.as_ref().ok_or_else(|| not_yet(function))
+}
+
+fn not_yet(function: &str) -> mlua::Error {
+    mlua::Error::runtime(format!(
+        "`ccproxy.{function}` is not available while the manifest is read; call it in `setup` or in a handler"
+    ))
+}
+
+/// Refuses a call of a plugin whose manifest does not ask for the right.
+fn capability(host: &Host, function: &str, name: &str) -> mlua::Result<()> {
+    if host.capabilities.has(name) {
+        return Ok(());
+    }
+    Err(mlua::Error::runtime(format!(
+        "`ccproxy.{function}` needs the capability `{name}`; add it to `capabilities` in the manifest"
+    )))
 }

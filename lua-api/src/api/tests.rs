@@ -1,19 +1,68 @@
 //! Runs `tests/lua/<namespace>.lua` in a VM with the `ccproxy` table. A file fails where an `assert` in it does.
 
-use std::sync::Arc;
+mod server;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use ccproxy_core::config::FieldKind;
+use ccproxy_core::error::{Error, Kind, Result};
+use ccproxy_core::plugin::{PluginContext, Service, Services};
+use ccproxy_core::settings::UpstreamSettings;
+use ccproxy_core::step::BoxFuture;
+use ccproxy_core::upstream::Upstream;
 use mlua::Lua;
+use serde_json::Value;
 
 use super::install;
 use crate::host::{Capabilities, Host, Limits};
 
-fn declaring() -> Arc<Host> {
+/// A plugin while its manifest is read.
+fn manifest() -> Arc<Host> {
     Arc::new(Host {
         plugin: Arc::from("probe"),
         capabilities: Capabilities::default(),
         limits: Limits::default(),
         context: None,
     })
+}
+
+/// A plugin that runs.
+fn running(capabilities: &[&str]) -> Arc<Host> {
+    let services = Arc::new(Services::default());
+    services.provide("echo", "other", Arc::new(Echo));
+    let context = PluginContext {
+        name: Arc::from("probe"),
+        config: Arc::new(Value::Null),
+        data_dir: "unused".into(),
+        generation: 1,
+        services,
+        bus: Arc::default(),
+        upstream: Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream")),
+        store: Arc::default(),
+        previous: None,
+    };
+    let rights: Vec<String> = capabilities.iter().map(|right| (*right).to_owned()).collect();
+    Arc::new(Host {
+        plugin: Arc::from("probe"),
+        capabilities: Capabilities::new(&rights),
+        limits: Limits::default(),
+        context: Some(context),
+    })
+}
+
+/// A service whose functions return what they were called with, but for `fail`.
+struct Echo;
+
+impl Service for Echo {
+    fn call<'a>(&'a self, function: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value>> {
+        Box::pin(async move {
+            if function == "fail" {
+                return Err(Error::client(Kind::InvalidRequest, "no"));
+            }
+            Ok([Value::from(function)].into_iter().chain(args).collect())
+        })
+    }
 }
 
 fn vm(host: &Arc<Host>) -> Lua {
@@ -24,37 +73,92 @@ fn vm(host: &Arc<Host>) -> Lua {
     lua
 }
 
-fn run(lua: &Lua, name: &str, text: &str) {
-    if let Err(error) = lua.load(text).set_name(format!("@{name}.lua")).exec() {
+async fn run(lua: &Lua, name: &str, text: &str) {
+    if let Err(error) = lua.load(text).set_name(format!("@{name}.lua")).exec_async().await {
         panic!("{error}");
     }
 }
 
-#[test]
-fn json() {
-    run(&vm(&declaring()), "json", include_str!("../../tests/lua/json.lua"));
+macro_rules! lua_tests {
+    ($($name:ident: $host:expr;)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                let text = include_str!(concat!("../../tests/lua/", stringify!($name), ".lua"));
+                run(&vm(&$host), stringify!($name), text).await;
+            }
+        )*
+    };
 }
 
-#[test]
-fn error() {
-    let lua = vm(&declaring());
-    run(&lua, "error", include_str!("../../tests/lua/error.lua"));
-    let raised = lua.load("error(ccproxy.error(429, 'rate_limit_error', 'slow down'))").exec();
-    let raised = super::error::raised(&lua, &raised.expect_err("it raises")).expect("an error object");
-    assert_eq!(raised.to_core().status().as_u16(), 429);
+lua_tests! {
+    crypto: running(&[]);
+    declaring: manifest();
+    error: manifest();
+    events: running(&[]);
+    json: running(&[]);
+    kv: running(&["kv"]);
+    log: running(&[]);
+    re: running(&[]);
+    schema: manifest();
+    services: running(&[]);
+    sse: running(&[]);
+    time: running(&[]);
+    wait: running(&[]);
+}
+
+#[tokio::test]
+async fn http() {
+    let server = server::Server::start().await;
+    let other = server::Server::start().await;
+    let lua = vm(&running(&[&format!("http:{}", server.address)]));
+    lua.globals().set("base", format!("http://{}", server.address)).expect("a global");
+    lua.globals().set("other", format!("http://{}", other.address)).expect("a global");
+    lua.globals().set("port", server.address.port()).expect("a global");
+    run(&lua, "http", include_str!("../../tests/lua/http.lua")).await;
+    assert_eq!(other.asked(), 0, "no request reached a host that is not named");
+}
+
+#[tokio::test]
+async fn rights_that_were_not_asked_for_are_not_there() {
+    let lua = vm(&running(&[]));
+    for (call, right) in [("kv.get('x')", "kv"), ("http.get('http://127.0.0.1/')", "http")] {
+        let error = lua.load(format!("ccproxy.{call}")).exec_async().await.expect_err("it raises");
+        let expected = format!("needs the capability `{right}`; add it to `capabilities` in the manifest");
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_raised_error_object_is_found_again() {
+    let lua = vm(&manifest());
+    let raise =
+        lua.load("error(ccproxy.error(429, 'rate_limit_error', 'slow down', { ['retry-after'] = 5 }))");
+    let error = raise.exec_async().await.expect_err("it raises");
+    let raised = super::error::raised(&lua, &error).expect("an error object").to_core();
+    assert_eq!((raised.status().as_u16(), raised.message()), (429, "slow down"));
+    assert_eq!(raised.headers()[0].1, "5");
     let plain = lua.load("error('429 rate_limit_error: slow downs')").exec().expect_err("it raises");
     assert_eq!(super::error::raised(&lua, &plain), None);
 }
 
-#[test]
-fn schema() {
-    run(&vm(&declaring()), "schema", include_str!("../../tests/lua/schema.lua"));
+#[tokio::test]
+async fn a_wait_is_woken_from_another_vm_of_the_plugin() {
+    let host = running(&[]);
+    let (waiting, notifying) = (vm(&host), vm(&host));
+    let wait = waiting.load("return ccproxy.wait('answer', 30)");
+    let notify = notifying.load(
+        "local woken repeat woken = ccproxy.notify('answer', 'yes', { keep = 0 }) ccproxy.time.sleep(0.001)
+        until woken > 0 return woken",
+    );
+    let both = async { tokio::join!(wait.eval_async::<String>(), notify.eval_async::<u32>()) };
+    let (heard, woken) = tokio::time::timeout(Duration::from_secs(20), both).await.expect("in time");
+    assert_eq!((heard.expect("heard").as_str(), woken.expect("woken")), ("yes", 1));
 }
 
 #[test]
 fn schema_reads_as_the_core_knows_it() {
-    use ccproxy_core::config::FieldKind;
-    let lua = vm(&declaring());
+    let lua = vm(&manifest());
     let table: mlua::Table = lua
         .load(
             r#"local s = ccproxy.schema

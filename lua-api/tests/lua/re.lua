@@ -1,0 +1,65 @@
+local re = ccproxy.re
+
+local date = re.compile([[(?P<year>\d{4})-(\d\d)]])
+equal(tostring(date), [[(?P<year>\d{4})-(\d\d)]])
+equal(date:is("on 2026-08 or so"), true)
+equal(date:is("never"), false)
+local first, last = date:find("on 2026-08")
+equal(first, 4)
+equal(last, 10)
+equal((date:find("2026-08", 2)), nil)
+local year, month = date:match("on 2026-08")
+equal(year .. "/" .. month, "2026/08")
+equal(date:match("never"), nil)
+local caught = date:captures("on 2026-08")
+equal(caught[0], "2026-08")
+equal(caught.year, "2026")
+equal(caught[2], "08")
+equal(date:captures("never"), nil)
+
+equal(date:gsub("2026-08 2027-09", "$2.${year}"), "08.2026 09.2027")
+equal(select(2, date:gsub("2026-08 2027-09", "x", 1)), 1)
+equal(
+  date:gsub("2026-08 2027-09", function(y)
+    return y == "2027" and "then" or nil
+  end),
+  "2026-08 then"
+)
+equal(ccproxy.json.encode(date:all("2026-08 2027-09")), '["2026","2027"]')
+equal(ccproxy.json.encode(re.split([[\s*,\s*]], "a , b,c")), '["a","b","c"]')
+equal(ccproxy.json.encode(re.split(",", "a,b,c", 2)), '["a","b,c"]')
+
+-- The functions of the module take a pattern or its text.
+equal(re.is("^a", "abc"), true)
+equal(re.is(date, "2026-08"), true)
+equal(re.match("b(c?)", "ab"), "")
+equal(re.gsub("b", "abc", "$$"), "a$c")
+equal(re.escape("a.b"), [[a\.b]])
+equal(re.gsub("", "ab", "-"), "-a-b-")
+
+-- Any bytes can be searched.
+equal(re.is([[(?-u)\xff]], "\255"), true)
+equal(re.find("b", "\255\254b"), 3)
+
+-- A bad pattern of the script's own text raises; a compiled one from outside is an answer.
+raises("not a regular expression", re.is, "(", "x")
+local pattern, err = re.compile("(")
+equal(pattern, nil)
+equal(err.type, "re")
+equal(re.compile([[\w{500}{500}]]), nil)
+assert(not pcall(re.compile, {}))
+
+-- What makes other engines hang is linear here.
+equal(re.is("^(a+)+$", ("a"):rep(5000) .. "!"), false)
+
+for number = 1, 200 do
+  assert(re.is("^" .. number .. "$", tostring(number)))
+end
+raises("bad argument #2 to `ccproxy.re.is`: expected string, got nil", re.is, "a")
+raises("bad argument #2 to `ccproxy.re.find`: expected string, got nil", date.find, date)
+raises("expected string or function, got nil", re.gsub, "a", "a")
+raises("function that returns a string or nil, got table", re.gsub, "a", "a", function()
+  return {}
+end)
+raises("longer than", re.gsub, "a", ("a"):rep(100000), ("b"):rep(1000))
+assert(not pcall(date.is, "not a pattern", "x"))

@@ -1,0 +1,18 @@
+-- A notification before the wait is kept; one with `keep = 0` is not.
+equal(ccproxy.notify("early", { allow = true }), 0)
+equal(ccproxy.wait("early", 1).allow, true)
+equal(ccproxy.notify("lost", 1, { keep = 0 }), 0)
+local value, err = ccproxy.wait("lost", 0.001)
+equal(value, nil)
+equal(err.type, "timeout")
+equal(err.status, 504)
+equal(ccproxy.notify("bare"), 0)
+equal(ccproxy.wait("bare", "1s"), true)
+
+raises("expected string, got nil", ccproxy.wait)
+raises("expected seconds or text", ccproxy.wait, "k")
+raises("a key has 1 to 512 bytes", ccproxy.wait, "", 1)
+raises("a key has 1 to 512 bytes", ccproxy.notify, ("k"):rep(513))
+raises("a function is not plain data", ccproxy.notify, "k", print)
+raises("larger than", ccproxy.notify, "k", ("x"):rep(300000))
+raises("unknown option `kep`", ccproxy.notify, "k", 1, { kep = 1 })
