@@ -24,6 +24,7 @@ pub mod error;
 pub mod secret;
 pub mod step;
 
+mod patience;
 mod socket;
 
 pub use error::{Error, Result};
