@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 
 use super::line::Turn;
 use crate::body::Body;
@@ -15,11 +15,12 @@ pub(super) struct Outgoing {
     body: Body,
     turn: Turn,
     http2: bool,
+    broken: Option<Error>,
 }
 
 impl Outgoing {
     pub(super) fn new(body: Body, turn: Turn, http2: bool) -> Self {
-        Outgoing { body, turn, http2 }
+        Outgoing { body, turn, http2, broken: None }
     }
 }
 
@@ -30,15 +31,27 @@ impl http_body::Body for Outgoing {
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        if !this.http2 {
-            return Pin::new(&mut this.body).poll_frame(cx);
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        this.turn.asked();
-        let found = Pin::new(&mut this.body).poll_frame(cx);
-        if let Poll::Ready(Some(_)) = &found {
-            this.turn.took();
+        if this.http2 {
+            this.turn.asked();
         }
-        found
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(Some(Err(error))) => {
+                // hyper throws away what it has not written when a body breaks. One turn without a piece
+                // makes it write first, so that the client gets all there was.
+                this.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            found => {
+                if this.http2 && matches!(found, Poll::Ready(Some(_))) {
+                    this.turn.took();
+                }
+                found
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
