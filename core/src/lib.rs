@@ -32,6 +32,7 @@ pub mod redact;
 pub mod secret;
 pub mod step;
 
+mod patience;
 mod socket;
 
 pub use error::{Error, Result};

@@ -3,16 +3,16 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
 use super::line::Line;
 use crate::error::{Error, Kind, Result};
+use crate::patience::Patience;
 
 /// Most bytes set aside because of a `content-length` alone; beyond it memory grows with what really came.
 const TRUSTED_LENGTH: u64 = 256 << 10;
@@ -76,16 +76,17 @@ impl RequestBody {
             Source::Full(bytes) => return Ok(bytes),
             Source::Wire(incoming, line) => (incoming, line),
         };
-        let mut patience = Patience { idle: self.idle, since: None, sleep: None };
+        let idle = self.idle;
+        let mut patience = Patience::new(idle);
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
         while !incoming.is_end_stream() {
             let frame = poll_fn(|cx| match Pin::new(&mut incoming).poll_frame(cx) {
                 Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-                Poll::Pending => Poll::Ready(Err(ready!(patience.poll(cx)))),
+                Poll::Pending => patience.poll_expired(cx, idle).map(|()| Err(silent(idle))),
             })
             .await?;
-            patience.since = None;
+            patience.restart();
             let Some(frame) = frame else { break };
             // Trailers are dropped: nothing upstream of us could tell what they mean.
             let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
@@ -108,28 +109,6 @@ impl RequestBody {
             line.set_body_unread(false);
         }
         Ok(if whole.is_empty() { first } else { whole.freeze() })
-    }
-}
-
-/// How long a client may be silent. The timer is made at the first wait and never moved while bytes
-/// come: it looks, when it fires, at how long the present wait has lasted.
-struct Patience {
-    idle: Duration,
-    since: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Patience {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.idle)));
-        while sleep.as_mut().poll(cx).is_ready() {
-            if since.elapsed() >= self.idle {
-                return Poll::Ready(silent(self.idle));
-            }
-            sleep.as_mut().reset(since + self.idle);
-        }
-        Poll::Pending
     }
 }
 

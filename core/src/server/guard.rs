@@ -1,36 +1,296 @@
 //! Step 3: what every request must satisfy before anything looks at it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW,
+    AUTHORIZATION, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING,
+    VARY, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
+use http::{Method, Response, StatusCode, Version};
 
 use super::RequestBody;
-use crate::error::Result;
+use super::host::{Host, Hosts};
+use crate::body::Body;
+use crate::error::{Error, Kind, Result};
 use crate::exchange::Client;
 use crate::settings::ServerSettings;
 
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+
 /// The rules, compiled from the settings.
 pub struct Guard {
-    settings: ServerSettings,
+    hosts: Hosts,
+    origins: Vec<String>,
+    /// SHA-256 of the client key: the key itself need not stay here.
+    key: Option<[u8; 32]>,
+    max_uri: usize,
+    max_headers: usize,
+    anonymous: Arc<str>,
+    holder: Arc<str>,
+}
+
+/// Framing that hyper hides; the connection puts it on the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BadFraming {
+    /// `transfer-encoding` and `content-length` together.
+    Two,
+    /// A chunked request whose raw head was not found.
+    Unseen,
 }
 
 impl Guard {
     /// Compiles the rules; `addresses` are those listened on.
     pub fn new(settings: &ServerSettings, addresses: &[SocketAddr]) -> Self {
-        let _ = addresses;
-        Guard { settings: settings.clone() }
+        Guard {
+            hosts: Hosts::new(addresses, &settings.allowed_hosts),
+            origins: settings
+                .allowed_origins
+                .iter()
+                .map(|origin| origin.trim_end_matches('/').to_owned())
+                .collect(),
+            key: settings.auth_token.as_ref().map(|token| digest(token.expose().as_bytes())),
+            max_uri: settings.max_uri,
+            max_headers: settings.max_headers,
+            anonymous: Arc::from("anonymous"),
+            holder: Arc::from("auth_token"),
+        }
     }
 
-    /// Host, Origin, framing, sizes, content type: what does not depend on the route.
+    /// Method, target, Host, Origin, framing, sizes, content type: what does not depend on the route.
     pub fn check(&self, parts: &Parts, body: &RequestBody) -> Result<()> {
-        let _ = (parts, &self.settings);
-        body.check_length()
+        check_method(&parts.method)?;
+        self.check_target(parts)?;
+        self.check_host(parts)?;
+        self.check_origin(&parts.headers)?;
+        check_framing(parts)?;
+        if parts.headers.len() > self.max_headers {
+            return Err(Error::client(
+                Kind::HeadersTooLarge,
+                format!("more than {} header fields (`server.max_headers`)", self.max_headers),
+            ));
+        }
+        body.check_length()?;
+        check_content_type(parts, body)
     }
 
     /// The client key, for routes that ask for one. Takes the key out of the headers when it was the
-    /// proxy's own, so that it never travels upstream.
+    /// proxy's own, so that it never travels upstream; a credential that is not ours stays.
     pub fn authenticate(&self, parts: &mut Parts) -> Result<Client> {
-        let _ = parts;
-        Ok(Client::anonymous())
+        let Some(key) = &self.key else { return Ok(Client { id: self.anonymous.clone() }) };
+        let ours = |value: &[u8]| equal(key, &digest(value));
+        // Both are looked at, whatever the first one says.
+        let bearer = single(&parts.headers, &AUTHORIZATION).and_then(bearer).is_some_and(ours);
+        let api_key = single(&parts.headers, &API_KEY).is_some_and(ours);
+        if bearer {
+            parts.headers.remove(AUTHORIZATION);
+        }
+        if api_key {
+            parts.headers.remove(API_KEY);
+        }
+        if bearer || api_key {
+            return Ok(Client { id: self.holder.clone() });
+        }
+        Err(Error::client(
+            Kind::Unauthorized,
+            "no valid client key: send `server.auth_token` as `authorization: Bearer ...` or `x-api-key`",
+        )
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+    }
+
+    /// Whether web pages of this origin may speak to us.
+    pub(super) fn allows_origin(&self, origin: &HeaderValue) -> bool {
+        self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    }
+
+    /// The answer to a CORS preflight, once origin and request have been found good.
+    pub(super) fn preflight(&self, parts: &Parts) -> Option<Response<Body>> {
+        if parts.method != Method::OPTIONS || !parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+            return None;
+        }
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        if let Some(asked) = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+        }
+        Some(response)
+    }
+
+    /// Lets pages of an allowed origin read an answer.
+    pub(super) fn share(&self, origin: HeaderValue, headers: &mut HeaderMap) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+
+    fn check_target(&self, parts: &Parts) -> Result<()> {
+        let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+        if path.len() > self.max_uri {
+            let text = format!("the request target is longer than {} bytes (`server.max_uri`)", self.max_uri);
+            return Err(Error::client(Kind::InvalidRequest, text).with_status(StatusCode::URI_TOO_LONG));
+        }
+        if !path.starts_with('/') {
+            return Err(invalid("the request target must be a path that starts with `/`"));
+        }
+        Ok(())
+    }
+
+    /// Exactly one host, well formed, and ours: else a web page could have its own name point here.
+    fn check_host(&self, parts: &Parts) -> Result<()> {
+        let mut fields = parts.headers.get_all(HOST).iter();
+        let field = fields.next().map(HeaderValue::as_bytes);
+        if fields.next().is_some() {
+            return Err(invalid("more than one `host` field"));
+        }
+        let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+        let host = match (field, authority) {
+            (Some(field), None) => field,
+            (None, Some(authority)) if parts.version == Version::HTTP_2 => authority,
+            (Some(field), Some(authority)) if field.eq_ignore_ascii_case(authority) => field,
+            (Some(_), Some(_)) => return Err(invalid("`host` and the request target name different hosts")),
+            (None, _) => return Err(invalid("no `host` field")),
+        };
+        if self.hosts.is_usual(host) {
+            return Ok(());
+        }
+        let host = Host::parse(host).ok_or_else(|| invalid("the `host` field is malformed"))?;
+        if self.hosts.contains(host) {
+            return Ok(());
+        }
+        Err(Error::client(
+            Kind::Misdirected,
+            "this proxy does not answer for that host: use `127.0.0.1` or `localhost` with its port, \
+             or add the name to `server.allowed_hosts`",
+        ))
+    }
+
+    /// Web pages may not drive the proxy, unless their origin is on the list.
+    fn check_origin(&self, headers: &HeaderMap) -> Result<()> {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        if let Some(origin) = origins.next() {
+            if origins.next().is_none() && self.allows_origin(origin) {
+                return Ok(());
+            }
+            return Err(foreign());
+        }
+        // Some cross-site requests carry no origin; browsers say where they come from all the same.
+        match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+            None | Some(b"none" | b"same-origin") => Ok(()),
+            Some(_) => Err(foreign()),
+        }
     }
 }
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Guard(key {}, {} origins)", self.key.is_some(), self.origins.len())
+    }
+}
+
+fn check_method(method: &Method) -> Result<()> {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS => Ok(()),
+        Method::CONNECT | Method::TRACE => {
+            Err(Error::client(Kind::MethodNotAllowed, format!("`{method}` is not served here"))
+                .with_header(ALLOW, METHODS))
+        }
+        _ => Err(Error::client(Kind::NotImplemented, "unknown method")),
+    }
+}
+
+fn check_framing(parts: &Parts) -> Result<()> {
+    let headers = &parts.headers;
+    match parts.extensions.get::<BadFraming>() {
+        None => {}
+        Some(BadFraming::Two) => {
+            return Err(invalid("`transfer-encoding` and `content-length` in one request"));
+        }
+        Some(BadFraming::Unseen) => {
+            return Err(invalid("a chunked request that cannot be told from the one before it"));
+        }
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if parts.version == Version::HTTP_2 {
+            return Err(invalid("`transfer-encoding` does not exist in HTTP/2"));
+        }
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Error::client(Kind::NotImplemented, "a `transfer-encoding` other than `chunked`"));
+        }
+    }
+    match headers.get(EXPECT) {
+        Some(expectation) if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            Err(Error::client(Kind::ExpectationFailed, "an `expect` other than `100-continue`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bodies must be declared as JSON, which a web page cannot do without asking first.
+fn check_content_type(parts: &Parts, body: &RequestBody) -> Result<()> {
+    if !matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) || body.is_empty() {
+        return Ok(());
+    }
+    let declared = single(&parts.headers, &CONTENT_TYPE).is_some_and(|value| {
+        let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    });
+    if declared {
+        return Ok(());
+    }
+    Err(Error::client(
+        Kind::UnsupportedMediaType,
+        "a request with a body needs `content-type: application/json`",
+    ))
+}
+
+fn invalid(message: &'static str) -> Error {
+    Error::client(Kind::InvalidRequest, message)
+}
+
+fn foreign() -> Error {
+    Error::client(
+        Kind::Forbidden,
+        "requests of web pages are refused: add the page's origin to `server.allowed_origins` if it is yours",
+    )
+}
+
+/// The value of a field that is there exactly once.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    values.next().is_none().then_some(value.as_bytes())
+}
+
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+    out
+}
+
+/// Equal, in a time that does not depend on where they differ. Digests are compared, so that the
+/// length of the key does not show either.
+fn equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    let differing = one.iter().zip(other).fold(0u8, |all, (a, b)| all | (a ^ b));
+    std::hint::black_box(differing) == 0
+}
+
+#[cfg(test)]
+mod tests;

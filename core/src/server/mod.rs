@@ -1,15 +1,23 @@
 //! Step 1 and 3 of the way of an exchange: listen, accept, guard; and the drain at the end.
 
-mod accept;
-mod body;
-mod drain;
-mod guard;
-mod handler;
-mod line;
 mod listen;
 #[expect(clippy::module_inception, reason = "the server is the main item of its module")]
 mod server;
 mod signals;
+
+mod accept;
+mod heads;
+mod line;
+mod outgoing;
+mod service;
+mod wire;
+
+mod body;
+mod guard;
+mod handler;
+mod host;
+
+mod drain;
 
 pub use body::RequestBody;
 pub use drain::{Drain, Phase};
@@ -17,3 +25,6 @@ pub use guard::Guard;
 pub use handler::Handler;
 pub use server::Server;
 pub use signals::signals;
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,10 @@
-//! The clocks that watch a provider. One timer serves them all, and it is not moved while bytes flow:
-//! when it fires it looks at how long the present wait has really lasted.
+//! The clocks that watch a provider. One timer serves them all.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
-
+use crate::patience::Patience;
 use crate::settings::UpstreamSettings;
-
-/// No wait is longer, so that sums of instants cannot overflow.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// The clocks that run once a connection is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +28,9 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(settings: &UpstreamSettings) -> Self {
         Limits {
-            head: settings.head_timeout.min(LONGEST),
-            first_data: settings.first_data_timeout.min(LONGEST),
-            data_idle: settings.data_idle_timeout.min(LONGEST),
+            head: settings.head_timeout,
+            first_data: settings.first_data_timeout,
+            data_idle: settings.data_idle_timeout,
         }
     }
 
@@ -58,16 +52,12 @@ impl Limits {
 pub(super) struct Clock {
     limits: Limits,
     wait: Wait,
-    /// When the present wait began: at the first poll that found nothing.
-    since: Option<Instant>,
-    /// Made at the first wait. Never set further away than the shortest limit, so that it never has to
-    /// be moved closer when another wait begins.
-    timer: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
 }
 
 impl Clock {
     pub(super) fn new(limits: Limits) -> Self {
-        Clock { limits, wait: Wait::Head, since: None, timer: None }
+        Clock { limits, wait: Wait::Head, patience: Patience::new(limits.shortest()) }
     }
 
     /// What is waited for.
@@ -79,29 +69,19 @@ impl Clock {
     #[inline]
     pub(super) fn restart(&mut self, wait: Wait) {
         self.wait = wait;
-        self.since = None;
+        self.patience.restart();
     }
 
     /// Ready when the present wait has lasted too long. Called only when there is nothing else to do.
     pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = self.limits.of(self.wait);
-        let shortest = self.limits.shortest();
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(since + shortest)));
-        while timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            if now >= since + limit {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset((since + limit).min(now + shortest));
-        }
-        Poll::Pending
+        self.patience.poll_expired(cx, self.limits.of(self.wait))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::time::Instant;
 
     use super::*;
 
