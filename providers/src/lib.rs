@@ -2,6 +2,7 @@
 
 pub mod claude_api;
 pub mod formats;
+pub mod mock;
 
 use std::sync::Arc;
 
@@ -9,5 +10,5 @@ use ccproxy_core::plugin::PluginFactory;
 
 /// Every native plugin, as discovery finds it.
 pub fn factories() -> Vec<Arc<dyn PluginFactory>> {
-    vec![Arc::new(claude_api::Factory::new())]
+    vec![Arc::new(claude_api::Factory::new()), Arc::new(mock::Factory::new())]
 }

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use super::entries::{Entry, key_is};
 use super::json::{Json, Kind};
 use super::path::{Path, Segment};
-use super::scan::{self, Entry};
+use super::scan;
 
 /// Why an edit was refused. The document is as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +120,7 @@ fn mismatch(path: &Path, segment: &Segment, kind: Kind) -> EditError {
 
 /// Places of the entries with this key, ascending.
 fn matching(bytes: &[u8], entries: &[Entry], key: &str) -> Vec<usize> {
-    let with_key = entries.iter().enumerate().filter(|(_, entry)| scan::key_is(bytes, &entry.key, key));
+    let with_key = entries.iter().enumerate().filter(|(_, entry)| key_is(bytes, &entry.key, key));
     with_key.map(|(place, _)| place).collect()
 }
 

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::entries::{Entries, Entry, key_is};
 use super::path::Segment;
-use super::scan::{self, Entries, Entry, Scanner};
+use super::scan::Scanner;
 
 /// The kind of a JSON value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +150,7 @@ impl<'a> Json<'a> {
         if self.kind() != Kind::Object {
             return None;
         }
-        let entry = self.entries().filter(|entry| scan::key_is(self.source, &entry.key, key)).last()?;
+        let entry = self.entries().filter(|entry| key_is(self.source, &entry.key, key)).last()?;
         Some(self.at(entry))
     }
 

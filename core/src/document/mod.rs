@@ -4,9 +4,12 @@
 //! text, `[]` against `{}` and with them a provider's prompt cache survive.
 
 mod edit;
+mod entries;
 mod json;
 mod path;
 mod scan;
+#[cfg(test)]
+mod strictness;
 #[cfg(test)]
 mod tests;
 
@@ -166,20 +169,20 @@ fn peek(bytes: &[u8]) -> Result<Peek, scan::Fault> {
     let mut peek = Peek::default();
     if scanner.next_byte() == Some(b'{') {
         let (mut models, mut streams) = (0, 0);
-        let mut entries = scan::Entries::open(bytes, scanner.at());
-        for entry in entries.by_ref() {
+        let mut children = entries::Entries::open(bytes, scanner.at());
+        for entry in children.by_ref() {
             let entry = entry?;
             let value = Json::new(bytes, entry.value);
-            if scan::key_is(bytes, &entry.key, "model") {
+            if entries::key_is(bytes, &entry.key, "model") {
                 models += 1;
                 peek.model = value.as_str().map(|text| text.into());
-            } else if scan::key_is(bytes, &entry.key, "stream") {
+            } else if entries::key_is(bytes, &entry.key, "stream") {
                 streams += 1;
                 peek.stream = value.as_bool();
             }
         }
         peek.repeated = models > 1 || streams > 1;
-        scanner = scan::Scanner::new(bytes, entries.at());
+        scanner = scan::Scanner::new(bytes, children.at());
     } else {
         scanner.value(0)?;
     }

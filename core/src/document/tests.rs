@@ -202,7 +202,7 @@ fn somewhere(value: &Value, mut seed: u64) -> (Path, Vec<Segment>) {
             Value::Array(items) if turn > 0 && !items.is_empty() => {
                 let place = seed as usize % items.len();
                 let back = place as i64 - items.len() as i64;
-                segments.push(Segment::Index(if seed % 2 == 0 { place as i64 + 1 } else { back }));
+                segments.push(Segment::Index(if seed.is_multiple_of(2) { place as i64 + 1 } else { back }));
                 &items[place]
             }
             _ => break,
