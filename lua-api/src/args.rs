@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
+use ccproxy_core::config::units::parse_duration;
 use mlua::{Function, LuaString, MultiValue, Table, Value};
-
-use crate::units;
 
 /// What a script gave to the host function `function`.
 pub(crate) struct Args {
@@ -92,7 +91,7 @@ impl Args {
     /// A time span: seconds, or text such as `"1m"`.
     pub(crate) fn duration(&self, place: usize) -> mlua::Result<Duration> {
         let value = self.any(place);
-        units::duration_of(&value).ok_or_else(|| self.wrong(place, DURATION, &value))
+        duration_of(&value).ok_or_else(|| self.wrong(place, DURATION, &value))
     }
 
     /// A table of named options, or nil. Names outside `known` are refused.
@@ -125,7 +124,9 @@ impl Args {
 
     /// An argument of the right type that will not do.
     pub(crate) fn refuse(&self, place: usize, reason: &str) -> mlua::Error {
-        mlua::Error::runtime(format!("bad argument #{place} to `ccproxy.{}`: {reason}", self.function))
+        // Methods are named with their object, functions within the `ccproxy` table.
+        let table = if self.function.contains(':') { "" } else { "ccproxy." };
+        mlua::Error::runtime(format!("bad argument #{place} to `{table}{}`: {reason}", self.function))
     }
 }
 
@@ -151,7 +152,7 @@ impl Options<'_> {
         if value.is_nil() {
             return Ok(None);
         }
-        units::duration_of(&value).map(Some).ok_or_else(|| self.wrong(name, DURATION, &value))
+        duration_of(&value).map(Some).ok_or_else(|| self.wrong(name, DURATION, &value))
     }
 
     /// A whole number of at least zero.
@@ -199,6 +200,18 @@ impl Options<'_> {
     pub(crate) fn refuse(&self, name: &str, reason: &str) -> mlua::Error {
         self.args.refuse(self.place, &format!("option `{name}`: {reason}"))
     }
+}
+
+/// A time span from a Lua value: seconds, or text such as `"1m"`. `None` when it is neither.
+pub(crate) fn duration_of(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Integer(number) => *number as f64,
+        Value::Number(number) => *number,
+        Value::String(text) => parse_duration(&text.to_str().ok()?)?,
+        _ => return None,
+    };
+    // A hundred years: longer is a mistake, and would overflow clocks.
+    (0.0..=100.0 * 365.0 * 86_400.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 const DURATION: &str = "seconds or text such as `\"1m\"`";

@@ -55,7 +55,12 @@ impl Files {
     pub(crate) fn new(plugin: &str, folder: PathBuf, allowed: Vec<PathBuf>) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
         let shared = Arc::new(Shared::default());
-        let writer = Writer { plugin: plugin.to_owned(), open: HashMap::new(), complained: None, shared: shared.clone() };
+        let writer = Writer {
+            plugin: plugin.to_owned(),
+            open: HashMap::new(),
+            complained: None,
+            shared: shared.clone(),
+        };
         std::thread::Builder::new().name(format!("files:{plugin}")).spawn(move || writer.run(&inbox))?;
         Ok(Files { folder, allowed, shared, jobs })
     }
@@ -67,7 +72,8 @@ impl Files {
             return if self.allowed.iter().any(|allowed| allowed == given) {
                 Ok(given.to_owned())
             } else {
-                Err("an absolute path must be one that the operator wrote in a `path` setting of this plugin".to_owned())
+                Err("an absolute path must be one that the operator wrote in a `path` setting of this plugin"
+                    .to_owned())
             };
         }
         let plain = given.components().all(|part| matches!(part, Component::Normal(_)));
@@ -266,7 +272,10 @@ mod tests {
         files.flush().await;
         let path = folder.path().join("plugins/p/logs/a.log");
         let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(text.lines().map(|line| line.parse::<u32>().unwrap()).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+        assert_eq!(
+            text.lines().map(|line| line.parse::<u32>().unwrap()).collect::<Vec<_>>(),
+            (0..100).collect::<Vec<_>>()
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -15,6 +15,9 @@ pub struct Host {
     pub capabilities: Capabilities,
     /// What it may use up.
     pub limits: Limits,
+    /// Absolute paths that the operator wrote in the plugin's settings of kind `path`: the only files
+    /// outside the plugin's own folder that it may write.
+    pub paths: Vec<String>,
     /// The house's services; `None` while the manifest is read, when only `schema`, `error` and the
     /// constants exist.
     pub context: Option<PluginContext>,

@@ -7,7 +7,7 @@ pub mod host;
 
 mod args;
 mod fetch;
+mod files;
 mod meter;
 mod pattern;
 mod setting;
-mod units;

@@ -1,12 +1,12 @@
 //! The kinds of settings that a manifest can describe, from the options of a `ccproxy.schema` builder.
 
 use ccproxy_core::config::FieldKind;
+use ccproxy_core::config::units::{parse_duration, parse_size};
 use mlua::{Lua, Table, Value};
 use serde_json::Value as Json;
 
 use crate::api::schema;
-use crate::args::Args;
-use crate::units;
+use crate::args::{Args, duration_of};
 
 /// One builder: its name, its options beside `doc`, `required` and `default`, and what it makes.
 pub(crate) struct Builder {
@@ -78,13 +78,13 @@ pub(crate) fn admit(kind: &FieldKind, value: Json) -> Result<Json, String> {
         }
         FieldKind::Enum(choices) => value.as_str().is_some_and(|text| choices.iter().any(|one| one == text)),
         FieldKind::Duration { min, max } => {
-            let seconds = value.as_f64().or_else(|| units::seconds(value.as_str()?));
+            let seconds = value.as_f64().or_else(|| parse_duration(value.as_str()?));
             let Some(seconds) = seconds else { return Err(format!("must be {}", expected(kind))) };
             inside(seconds, *min, *max)?;
             return Ok(seconds.into());
         }
         FieldKind::Size { min, max } => {
-            let bytes = value.as_u64().or_else(|| units::bytes(value.as_str()?));
+            let bytes = value.as_u64().or_else(|| parse_size(value.as_str()?));
             let Some(bytes) = bytes else { return Err(format!("must be {}", expected(kind))) };
             if min.is_some_and(|min| bytes < min) || max.is_some_and(|max| bytes > max) {
                 return Err("is outside `min` and `max`".to_owned());
@@ -183,7 +183,7 @@ fn number(_: &Lua, args: &Args, options: &Table) -> mlua::Result<FieldKind> {
 fn duration(_: &Lua, args: &Args, options: &Table) -> mlua::Result<FieldKind> {
     let bound = |name: &str| match options.raw_get::<Value>(name)? {
         Value::Nil => Ok(None),
-        value => match units::duration_of(&value) {
+        value => match duration_of(&value) {
             Some(span) => Ok(Some(span.as_secs_f64())),
             None => Err(args.wrong(1, &format!("seconds or text such as `\"1m\"` for `{name}`"), &value)),
         },
@@ -197,7 +197,7 @@ fn size(_: &Lua, args: &Args, options: &Table) -> mlua::Result<FieldKind> {
         let bytes = match &value {
             Value::Nil => return Ok(None),
             Value::Integer(bytes) => u64::try_from(*bytes).ok(),
-            Value::String(text) => units::bytes(&text.to_string_lossy()),
+            Value::String(text) => parse_size(&text.to_string_lossy()),
             _ => None,
         };
         match bytes {

@@ -25,7 +25,8 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
             keep: options.size("keep")?.unwrap_or(5).min(1000) as u32,
         };
         if text.as_bytes().len() > owner.host.limits.output {
-            return ErrorObject::new(400, "file", "the text is larger than the plugin's output limit").pair(lua);
+            return ErrorObject::new(400, "file", "the text is larger than the plugin's output limit")
+                .pair(lua);
         }
         let files = owner.files()?;
         let path = owner.resolve(files, &args, &path)?;
@@ -87,7 +88,8 @@ impl Desk {
                 return Err("`ccproxy.file` is not available while the manifest is read".to_owned());
             };
             let allowed = self.host.paths.iter().map(PathBuf::from).collect();
-            Files::new(&self.host.plugin, context.data_dir.clone(), allowed).map_err(|error| error.to_string())
+            Files::new(&self.host.plugin, context.data_dir.clone(), allowed)
+                .map_err(|error| error.to_string())
         });
         files.as_ref().map_err(|reason| mlua::Error::runtime(reason.clone()))
     }

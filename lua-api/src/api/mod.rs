@@ -6,6 +6,7 @@
 pub mod crypto;
 pub mod error;
 pub mod events;
+pub mod file;
 pub mod http;
 pub mod json;
 pub mod kv;
@@ -26,6 +27,7 @@ use ccproxy_core::plugin::PluginContext;
 use mlua::{Lua, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
 
 use crate::args::Args;
+use crate::handle::body;
 use crate::host::Host;
 
 /// What `ccproxy.DROP` is: an event handler returns it to remove the event.
@@ -44,8 +46,8 @@ pub fn is_drop(value: &Value) -> bool {
 
 /// What `ccproxy.has` answers true for, beside itself and the constants.
 const FEATURES: &[&str] = &[
-    "crypto", "error", "events", "http", "json", "kv", "log", "notify", "re", "schema", "services", "sse",
-    "time", "wait",
+    "crypto", "error", "events", "file", "http", "json", "kv", "log", "notify", "re", "schema", "services",
+    "sse", "time", "wait",
 ];
 
 /// Builds the `ccproxy` table for a VM. The caller makes it and its subtables read-only.
@@ -53,10 +55,12 @@ const FEATURES: &[&str] = &[
 /// While the manifest is read (`host.context` is `None`) the same functions are there, but those that
 /// touch anything outside the VM raise.
 pub fn install(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
+    body::bound(lua, host.limits.output);
     let table = lua.create_table()?;
     table.set("crypto", crypto::table(lua, host)?)?;
     table.set("error", error::constructor(lua)?)?;
     table.set("events", events::table(lua, host)?)?;
+    table.set("file", file::table(lua, host)?)?;
     table.set("http", http::table(lua, host)?)?;
     table.set("json", json::table(lua, host)?)?;
     table.set("kv", kv::table(lua, host)?)?;

@@ -2,6 +2,7 @@
 
 mod server;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,18 +24,24 @@ fn manifest() -> Arc<Host> {
         plugin: Arc::from("probe"),
         capabilities: Capabilities::default(),
         limits: Limits::default(),
+        paths: Vec::new(),
         context: None,
     })
 }
 
 /// A plugin that runs.
 fn running(capabilities: &[&str]) -> Arc<Host> {
+    running_in("unused".into(), capabilities)
+}
+
+/// The same, with a folder for its files.
+fn running_in(data_dir: PathBuf, capabilities: &[&str]) -> Arc<Host> {
     let services = Arc::new(Services::default());
     services.provide("echo", "other", Arc::new(Echo));
     let context = PluginContext {
         name: Arc::from("probe"),
         config: Arc::new(Value::Null),
-        data_dir: "unused".into(),
+        data_dir,
         generation: 1,
         services,
         bus: Arc::default(),
@@ -47,6 +54,7 @@ fn running(capabilities: &[&str]) -> Arc<Host> {
         plugin: Arc::from("probe"),
         capabilities: Capabilities::new(&rights),
         limits: Limits::default(),
+        paths: Vec::new(),
         context: Some(context),
     })
 }
@@ -108,6 +116,13 @@ lua_tests! {
 }
 
 #[tokio::test]
+async fn file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lua = vm(&running_in(folder.path().join("probe"), &["files"]));
+    run(&lua, "file", include_str!("../../tests/lua/file.lua")).await;
+}
+
+#[tokio::test]
 async fn http() {
     let server = server::Server::start().await;
     let other = server::Server::start().await;
@@ -122,7 +137,9 @@ async fn http() {
 #[tokio::test]
 async fn rights_that_were_not_asked_for_are_not_there() {
     let lua = vm(&running(&[]));
-    for (call, right) in [("kv.get('x')", "kv"), ("http.get('http://127.0.0.1/')", "http")] {
+    for (call, right) in
+        [("kv.get('x')", "kv"), ("file.list()", "files"), ("http.get('http://127.0.0.1/')", "http")]
+    {
         let error = lua.load(format!("ccproxy.{call}")).exec_async().await.expect_err("it raises");
         let expected = format!("needs the capability `{right}`; add it to `capabilities` in the manifest");
         assert!(error.to_string().contains(&expected), "{error}");

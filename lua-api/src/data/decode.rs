@@ -2,7 +2,7 @@
 
 use mlua::{Lua, Table, Value};
 
-use super::{MAX_DEPTH, MAX_EXACT, array_mark, integer};
+use super::{MAX_DEPTH, MAX_EXACT, MAX_TABLES, array_mark, integer};
 
 /// Reads JSON text that may be anything. The error names what is wrong and where.
 pub fn from_json(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
@@ -17,7 +17,7 @@ pub fn from_json(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
 /// Reads JSON text that was checked before: a part of a document, a stored value. Text that is not JSON
 /// gives an error or some value, never a panic.
 pub fn from_trusted_json(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
-    let mut reader = Reader { lua, text, at: 0, array: None };
+    let mut reader = Reader { lua, text, at: 0, tables: 0, array: None };
     reader.value(0)
 }
 
@@ -62,6 +62,7 @@ struct Reader<'a> {
     lua: &'a Lua,
     text: &'a [u8],
     at: usize,
+    tables: usize,
     array: Option<Table>,
 }
 
@@ -71,7 +72,14 @@ impl Reader<'_> {
             return Err(too_deep());
         }
         self.skip_space();
-        match self.peek() {
+        let next = self.peek();
+        if matches!(next, Some(b'{' | b'[')) {
+            self.tables += 1;
+            if self.tables > MAX_TABLES {
+                return Err(mlua::Error::runtime(format!("more than {MAX_TABLES} arrays and objects")));
+            }
+        }
+        match next {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
             Some(b'"') => self.string(),

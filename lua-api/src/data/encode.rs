@@ -4,7 +4,7 @@ use std::fmt;
 
 use mlua::{Lua, LuaString, Table, Value};
 
-use super::{MAX_DEPTH, array_mark, object_mark};
+use super::{MAX_DEPTH, MAX_TABLES, array_mark, object_mark};
 use crate::api::error::ErrorObject;
 
 /// How the text looks. Keys are sorted by their bytes in both: a Lua table has no order of its own, and
@@ -52,7 +52,7 @@ impl Refused {
 /// The JSON text of a value, at most `limit` bytes of it.
 pub fn to_json(lua: &Lua, value: &Value, limit: usize, style: Style) -> Result<Vec<u8>, Refused> {
     let object = object_mark(lua).map_err(|error| Refused::new(error.to_string()))?;
-    let mut encoder = Encoder { out: Vec::new(), array: array_mark(lua), object, limit, style };
+    let mut encoder = Encoder { out: Vec::new(), array: array_mark(lua), object, limit, style, tables: 0 };
     encoder.value(value, 0)?;
     Ok(encoder.out)
 }
@@ -70,6 +70,7 @@ struct Encoder {
     object: Table,
     limit: usize,
     style: Style,
+    tables: usize,
 }
 
 /// What a table is going to be.
@@ -133,6 +134,10 @@ impl Encoder {
     fn table(&mut self, table: &Table, depth: usize) -> Result<(), Refused> {
         if depth >= MAX_DEPTH {
             return Err(Refused::new(format!("nested deeper than {MAX_DEPTH}, or a table holds itself")));
+        }
+        self.tables += 1;
+        if self.tables > MAX_TABLES {
+            return Err(Refused::new(format!("more than {MAX_TABLES} tables")));
         }
         match self.shape(table)? {
             Shape::Array(length) => self.array(table, length, depth),

@@ -17,6 +17,9 @@ pub use encode::{Refused, Style, to_json, to_value};
 /// Deepest nesting that is read or written.
 pub const MAX_DEPTH: usize = 128;
 
+/// Most tables in one value: host code does not run on a script's clock, so its work is bounded by count.
+pub const MAX_TABLES: usize = 100_000;
+
 /// Largest whole number of which every smaller one is exact too: 2^53.
 pub const MAX_EXACT: i64 = 1 << 53;
 

@@ -3,6 +3,8 @@
 //! A handle holds no data of the exchange. It looks it up when it is used, so that a handle which a
 //! script kept for too long is dead instead of showing another exchange.
 
+pub mod body;
+
 use ccproxy_core::document::Document;
 use ccproxy_core::middleware::BodyAccess;
 

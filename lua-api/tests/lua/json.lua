@@ -77,7 +77,8 @@ local bush = { 1 }
 for _ = 1, 60 do
   bush = { bush, bush }
 end
-raises("larger than", json.encode, bush)
+raises("more than 100000 tables", json.encode, bush)
+assert(not json.decode("[" .. ("[],"):rep(100001) .. "1]"))
 raises("larger than", json.encode, ("x"):rep(9 * 1024 * 1024))
 
 -- Wrong arguments raise.
