@@ -15,6 +15,8 @@ pub struct Host {
     pub capabilities: Capabilities,
     /// What it may use up.
     pub limits: Limits,
+    /// Absolute paths that the operator wrote into settings of kind `path`: the plugin may write there too.
+    pub paths: Vec<String>,
     /// The house's services; `None` while the manifest is read, when only `schema`, `error` and the
     /// constants exist.
     pub context: Option<PluginContext>,

@@ -3,6 +3,17 @@
 //! A handle holds no data of the exchange. It looks it up when it is used, so that a handle which a
 //! script kept for too long is dead instead of showing another exchange.
 
+pub mod body;
+pub(crate) mod event;
+pub(crate) mod headers;
+pub(crate) mod next;
+pub(crate) mod outbound;
+pub(crate) mod place;
+pub(crate) mod policy;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod view;
+
 use ccproxy_core::document::Document;
 use ccproxy_core::middleware::BodyAccess;
 
