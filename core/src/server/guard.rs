@@ -30,7 +30,6 @@ pub struct Guard {
     key: Option<[u8; 32]>,
     max_uri: usize,
     max_headers: usize,
-    anonymous: Arc<str>,
     holder: Arc<str>,
 }
 
@@ -56,7 +55,6 @@ impl Guard {
             key: settings.auth_token.as_ref().map(|token| digest(token.expose().as_bytes())),
             max_uri: settings.max_uri,
             max_headers: settings.max_headers,
-            anonymous: Arc::from("anonymous"),
             holder: Arc::from("auth_token"),
         }
     }
@@ -81,7 +79,7 @@ impl Guard {
     /// The client key, for routes that ask for one. Takes the key out of the headers when it was the
     /// proxy's own, so that it never travels upstream; a credential that is not ours stays.
     pub fn authenticate(&self, parts: &mut Parts) -> Result<Client> {
-        let Some(key) = &self.key else { return Ok(Client { id: self.anonymous.clone() }) };
+        let Some(key) = &self.key else { return Ok(Client::anonymous()) };
         let ours = |value: &[u8]| equal(key, &digest(value));
         // Both are looked at, whatever the first one says.
         let bearer = single(&parts.headers, &AUTHORIZATION).and_then(bearer).is_some_and(ours);
