@@ -11,7 +11,9 @@ use clap::Subcommand;
 use super::output::Output;
 use super::{Global, Outcome};
 
+pub(super) use check::problems;
 pub(crate) use init::annotated_file;
+pub(super) use show::leaves;
 
 /// Look at the configuration, check it, write a first one
 #[derive(Debug, Subcommand)]
