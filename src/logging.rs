@@ -25,7 +25,8 @@ use crate::config::{LogFormat, Logging};
 pub(crate) fn start(logging: &Logging) -> Result<(), String> {
     let (writer, terminal) = match &logging.file {
         Some(path) => {
-            let file = open(path).map_err(|error| format!("cannot write the log file `{}`: {error}", path.display()))?;
+            let file = open(path)
+                .map_err(|error| format!("cannot write the log file `{}`: {error}", path.display()))?;
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
         None => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal()),
@@ -33,7 +34,8 @@ pub(crate) fn start(logging: &Logging) -> Result<(), String> {
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match logging.format {
         LogFormat::Json => Box::new(lines::layer().json().flatten_event(true).with_writer(writer)),
         format => {
-            let colour = format == LogFormat::Pretty || (format == LogFormat::Auto && terminal && colours_wanted());
+            let colour =
+                format == LogFormat::Pretty || (format == LogFormat::Auto && terminal && colours_wanted());
             Box::new(lines::layer().event_format(Line { colour }).with_writer(writer))
         }
     };
@@ -74,7 +76,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         SystemTime.format_time(&mut writer)?;
         let level = *event.metadata().level();
         match self.colour {

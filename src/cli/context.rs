@@ -11,8 +11,9 @@ use crate::config::{Inputs, Loaded, load};
 
 impl Global {
     /// What there is to read from.
-    pub(super) fn inputs(&self) -> Result<Inputs, Failure> {
-        let cwd = std::env::current_dir().map_err(|error| Failure::new(format!("the working folder is gone: {error}")))?;
+    pub(crate) fn inputs(&self) -> Result<Inputs, Failure> {
+        let cwd = std::env::current_dir()
+            .map_err(|error| Failure::new(format!("the working folder is gone: {error}")))?;
         Ok(Inputs {
             environment: Arc::new(Environment::of_process()),
             cwd,
@@ -24,18 +25,18 @@ impl Global {
     }
 
     /// The configuration, with whatever is wrong with it.
-    pub(super) fn load(&self) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
         Ok(load(&self.inputs()?))
     }
 
     /// The configuration; a broken one ends the command, warnings are said.
-    pub(super) fn load_sound(&self, output: &mut Output) -> Result<Loaded, Failure> {
+    pub(crate) fn load_sound(&self, output: &mut Output) -> Result<Loaded, Failure> {
         sound(self.load()?, output)
     }
 }
 
 /// A broken configuration ends the command, warnings are said.
-pub(super) fn sound(loaded: Loaded, output: &mut Output) -> Result<Loaded, Failure> {
+pub(crate) fn sound(loaded: Loaded, output: &mut Output) -> Result<Loaded, Failure> {
     if loaded.is_broken() {
         return Err(Failure::Config(loaded.problems));
     }
@@ -44,13 +45,13 @@ pub(super) fn sound(loaded: Loaded, output: &mut Output) -> Result<Loaded, Failu
 }
 
 /// Runs a future to its end on this thread.
-pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?.block_on(future)
 }
 
 /// A path as people write it: `~` for the home folder.
-pub(super) fn shown(path: &std::path::Path) -> String {
+pub(crate) fn shown(path: &std::path::Path) -> String {
     let home = Environment::of_process().home().filter(|home| home.components().count() > 1);
     match home.and_then(|home| path.strip_prefix(home).ok().map(PathBuf::from)) {
         Some(rest) => format!("~/{}", rest.display()),

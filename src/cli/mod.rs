@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(test)]
 pub(crate) use config::annotated_file;
 pub(crate) use failure::{Failure, Outcome};
 use output::Output;

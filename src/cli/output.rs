@@ -95,5 +95,9 @@ impl Output {
 /// Control bytes of names and answers must not reach the terminal.
 fn printable(text: &str) -> String {
     let plain = |c: char| !c.is_control() || c == '\n' || c == '\t';
-    text.chars().flat_map(|c| if plain(c) { c.to_string() } else { c.escape_default().to_string() }.chars().collect::<Vec<_>>()).collect()
+    text.chars()
+        .flat_map(|c| {
+            if plain(c) { c.to_string() } else { c.escape_default().to_string() }.chars().collect::<Vec<_>>()
+        })
+        .collect()
 }

@@ -17,14 +17,14 @@ const WORK: Duration = Duration::from_secs(600);
 
 /// Which proxy to ask
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Target {
+pub(crate) struct Target {
     /// Where the proxy listens; by default where the configuration says
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
 
 /// A proxy that may be running.
-pub(super) struct Running {
+pub(crate) struct Running {
     url: String,
     client: Client,
     token: Option<Secret>,
@@ -32,7 +32,7 @@ pub(super) struct Running {
 
 impl Target {
     /// The proxy that this configuration describes. Connects to nothing yet.
-    pub(super) fn proxy(&self, loaded: &Loaded) -> Result<Running, Failure> {
+    pub(crate) fn proxy(&self, loaded: &Loaded) -> Result<Running, Failure> {
         let server = &loaded.settings.core.server;
         let configured = || server.listen.first().map(|address| url(*address, server.tls.is_some()));
         let url = self.url.clone().or_else(configured).unwrap_or_default();
@@ -40,10 +40,13 @@ impl Target {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder().no_proxy().connect_timeout(Duration::from_secs(2));
         let certificates = server.tls.as_ref().and_then(|tls| std::fs::read(&tls.certificate).ok());
-        for certificate in certificates.and_then(|pem| Certificate::from_pem_bundle(&pem).ok()).unwrap_or_default() {
+        for certificate in
+            certificates.and_then(|pem| Certificate::from_pem_bundle(&pem).ok()).unwrap_or_default()
+        {
             client = client.add_root_certificate(certificate);
         }
-        let client = client.build().map_err(|error| Failure::new(format!("cannot make a client: {error}")))?;
+        let client =
+            client.build().map_err(|error| Failure::new(format!("cannot make a client: {error}")))?;
         Ok(Running { url: url.trim_end_matches('/').to_owned(), client, token: server.auth_token.clone() })
     }
 }
@@ -60,17 +63,17 @@ fn url(mut address: SocketAddr, tls: bool) -> String {
 
 impl Running {
     /// Where it is asked.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// What it says at a path. Health answers are JSON whatever their status.
-    pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, None).await
     }
 
     /// Has it do something.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.ask(Method::POST, path, Some(body)).await
     }
 
@@ -95,7 +98,8 @@ impl Running {
                 Err(Failure::new(format!("the proxy at {} answered {status}: {message}", self.url)))
             }
             None => {
-                let failure = Failure::new(format!("what answers at {} is not ccproxy (status {status})", self.url));
+                let failure =
+                    Failure::new(format!("what answers at {} is not ccproxy (status {status})", self.url));
                 Err(failure.with_hint("`--url` names another address"))
             }
         }

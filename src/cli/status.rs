@@ -10,7 +10,7 @@ use super::{Failure, Global, Outcome};
 
 /// Ask a running proxy how it is
 #[derive(Debug, Args)]
-pub(super) struct Status {
+pub(crate) struct Status {
     #[command(flatten)]
     target: Target,
     /// Print JSON
@@ -20,7 +20,7 @@ pub(super) struct Status {
 
 impl Status {
     /// Fails when no proxy answers, or when it does not serve.
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let proxy = self.target.proxy(&global.load_sound(output)?)?;
         let (health, plugins) = block_on(async {
             let health = proxy.get("/health").await?;
@@ -30,8 +30,17 @@ impl Status {
             output.json(&json!({ "url": proxy.url(), "health": health, "plugins": plugins }));
         } else {
             let word = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
-            output.line(format!("{}: {} ({})", proxy.url(), word(&health["status"]), word(&health["output"])));
-            output.line(format!("version {}, generation {}", word(&plugins["version"]), plugins["generation"]));
+            output.line(format!(
+                "{}: {} ({})",
+                proxy.url(),
+                word(&health["status"]),
+                word(&health["output"])
+            ));
+            output.line(format!(
+                "version {}, generation {}",
+                word(&plugins["version"]),
+                plugins["generation"]
+            ));
             output.table(&["PLUGIN", "TYPE", "STATE", "REASON"], &rows(&plugins));
             for warning in plugins["warnings"].as_array().into_iter().flatten() {
                 output.line(format!("warning: {}", word(warning)));

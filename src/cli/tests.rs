@@ -34,12 +34,27 @@ fn h_is_help_everywhere() {
 #[test]
 fn config_and_trust_work_for_every_command_and_in_every_place() {
     let commands = [
-        "serve", "plugins list", "plugins show x", "plugins settings", "plugins check", "plugins eject x",
-        "plugins run-task x y", "config show", "config init", "config check", "config path", "config schema",
-        "status", "doctor", "trust", "x a b",
+        "serve",
+        "plugins list",
+        "plugins show x",
+        "plugins settings",
+        "plugins check",
+        "plugins eject x",
+        "plugins run-task x y",
+        "config show",
+        "config init",
+        "config check",
+        "config path",
+        "config schema",
+        "status",
+        "doctor",
+        "trust",
+        "x a b",
     ];
     for command in commands {
-        for words in [format!("ccproxy --config c.toml --trust {command}"), format!("ccproxy {}", insert(command))] {
+        for words in
+            [format!("ccproxy --config c.toml --trust {command}"), format!("ccproxy {}", insert(command))]
+        {
             let cli = parse(&words).unwrap_or_else(|error| panic!("{words}: {error}"));
             assert_eq!((cli.global.config, cli.global.trust), (Some("c.toml".into()), true), "{words}");
         }
@@ -68,7 +83,10 @@ fn flags_of_serve_reach_the_settings() {
     let core = &loaded.settings.core;
     assert_eq!(core.server.listen[0].to_string(), "[::1]:9");
     assert!(core.server.auth_token.as_ref().unwrap().matches(b"abc"));
-    assert_eq!((core.plugins.enabled.join(","), core.plugins.disabled.join(",")), ("a,b".to_owned(), "c".to_owned()));
+    assert_eq!(
+        (core.plugins.enabled.join(","), core.plugins.disabled.join(",")),
+        ("a,b".to_owned(), "c".to_owned())
+    );
     assert_eq!(loaded.settings.logging.level, tracing::level_filters::LevelFilter::TRACE);
     assert_eq!(loaded.plugin_folders[0], std::path::Path::new("/s"));
 }
@@ -77,8 +95,16 @@ fn flags_of_serve_reach_the_settings() {
 fn a_bad_flag_is_named_as_such() {
     let loaded = load(&serve("ccproxy serve --log-level loud --auth-token= ").inputs());
     let problems: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
-    assert!(problems.iter().any(|problem| problem.starts_with("flag `--log-level`: `logging.level`: found `loud`")), "{problems:?}");
-    assert!(problems.iter().any(|problem| problem.contains("`server.auth_token`: the secret is empty")), "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.starts_with("flag `--log-level`: `logging.level`: found `loud`")),
+        "{problems:?}"
+    );
+    assert!(
+        problems.iter().any(|problem| problem.contains("`server.auth_token`: the secret is empty")),
+        "{problems:?}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::config::trust::Trust;
 /// Both can run code and send requests elsewhere, so they are left out until their folder is trusted.
 /// A project file that changes must be trusted again; scripts may change freely.
 #[derive(Debug, Args)]
-pub(super) struct TrustCommand {
+pub(crate) struct TrustCommand {
     /// The folder; by default the working folder
     dir: Option<PathBuf>,
     /// List the trusted folders
@@ -30,7 +30,7 @@ pub(super) struct TrustCommand {
 }
 
 impl TrustCommand {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let mut inputs = global.inputs()?;
         let dir = inputs.cwd.join(self.dir.clone().unwrap_or_default());
         // The list stands where the user's own layers say, never where a project says.
@@ -58,7 +58,8 @@ impl TrustCommand {
     fn list(&self, trust: &Trust, output: &mut Output) {
         let folders = trust.list();
         if self.json {
-            let folders = folders.iter().map(|(folder, wrong)| json!({ "folder": folder, "left_out": wrong }));
+            let folders =
+                folders.iter().map(|(folder, wrong)| json!({ "folder": folder, "left_out": wrong }));
             return output.json(&folders.collect::<Vec<_>>());
         }
         if folders.is_empty() {

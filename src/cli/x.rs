@@ -10,7 +10,7 @@ use super::{Global, Outcome};
 
 /// Run a command of a plugin in the running proxy
 #[derive(Debug, Args)]
-pub(super) struct X {
+pub(crate) struct X {
     #[command(flatten)]
     target: Target,
     /// The plugin
@@ -23,7 +23,7 @@ pub(super) struct X {
 }
 
 impl X {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let proxy = self.target.proxy(&global.load_sound(output)?)?;
         let path = format!("/plugins/{}/commands/{}", segment(&self.plugin), segment(&self.command));
         let answer = block_on(proxy.post(&path, &json!({ "args": self.args })))?;
@@ -37,7 +37,9 @@ impl X {
 }
 
 /// A name as one segment of a path.
-pub(super) fn segment(name: &str) -> String {
+pub(crate) fn segment(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    name.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -48,7 +48,8 @@ fn keys(section: String, rest: &[&str], below: &Node) -> Vec<String> {
         let here = node.and_then(Node::table).into_iter().flatten();
         let known = here.map(|(key, _)| key).find(|key| key.eq_ignore_ascii_case(part)).cloned();
         let shouted = !part.bytes().any(|byte| byte.is_ascii_lowercase());
-        let key = known.unwrap_or_else(|| if shouted { part.to_ascii_lowercase() } else { (*part).to_owned() });
+        let key =
+            known.unwrap_or_else(|| if shouted { part.to_ascii_lowercase() } else { (*part).to_owned() });
         node = node.and_then(|node| node.get(&[&key]));
         keys.push(key);
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ccproxy_core::config::{Environment, Node, Problem, Origin, read_toml};
+use ccproxy_core::config::{Environment, Node, Origin, Problem, read_toml};
 use serde::Serialize;
 
 /// Names of a project file, in the order in which they are tried.
@@ -49,7 +49,10 @@ impl Folders {
             let named = environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
             named.unwrap_or_else(|| environment.path(usual, None)).join("ccproxy")
         };
-        Folders { config: folder("XDG_CONFIG_HOME", "~/.config"), data: folder("XDG_DATA_HOME", "~/.local/share") }
+        Folders {
+            config: folder("XDG_CONFIG_HOME", "~/.config"),
+            data: folder("XDG_DATA_HOME", "~/.local/share"),
+        }
     }
 
     /// The user's file.

@@ -130,7 +130,9 @@ impl<'a> Layers<'a> {
     }
 
     fn explicit_file(&self) -> Option<PathBuf> {
-        let variable = || self.inputs.environment.get("CONFIG_FILE").map(|text| self.inputs.environment.path(text, None));
+        let variable = || {
+            self.inputs.environment.get("CONFIG_FILE").map(|text| self.inputs.environment.path(text, None))
+        };
         let path = self.inputs.config.clone().or_else(variable)?;
         Some(self.inputs.cwd.join(path))
     }
@@ -185,7 +187,8 @@ impl<'a> Layers<'a> {
             Verdict::Trusted => true,
             Verdict::Not(reason) => {
                 let folder = path.parent().unwrap_or(path);
-                let remedy = format!("run `ccproxy trust {}`, or add `--trust` for one run", folder.display());
+                let remedy =
+                    format!("run `ccproxy trust {}`, or add `--trust` for one run", folder.display());
                 self.left_out.push(LeftOut { path: path.to_owned(), reason, remedy });
                 false
             }
@@ -229,7 +232,8 @@ impl<'a> Layers<'a> {
 
     /// `--scripts`, `./scripts` when trusted, the configured folders.
     fn plugin_folders(&mut self, trust: &Trust, settings: &Settings) -> Vec<PathBuf> {
-        let mut folders: Vec<PathBuf> = self.inputs.scripts.iter().map(|path| self.inputs.cwd.join(path)).collect();
+        let mut folders: Vec<PathBuf> =
+            self.inputs.scripts.iter().map(|path| self.inputs.cwd.join(path)).collect();
         let local = self.inputs.cwd.join("scripts");
         let wanted = settings.core.plugins.enable && settings.discovery.local && !folders.contains(&local);
         if wanted && holds_plugins(&local) && self.counts(trust, &local) {

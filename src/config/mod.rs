@@ -14,7 +14,7 @@ pub(crate) mod trust;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use files::{FileState, Folders, SourceFile};
+pub(crate) use files::{FileState, Folders};
 pub(crate) use layers::{Inputs, LeftOut, Loaded, load};
 pub(crate) use schema::schema;
-pub(crate) use settings::{Discovery, LogFormat, Logging, Lua, Settings};
+pub(crate) use settings::{LogFormat, Logging, Lua, Settings};

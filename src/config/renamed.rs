@@ -32,6 +32,10 @@ pub(super) fn variables(environment: &Environment) -> Option<Problem> {
     let name = "SECURITY__AUTH_TOKEN";
     environment.get(name)?;
     let origin = Origin::Environment(name.into());
-    let problem = Problem::warning(&origin, "security.auth_token", "unknown setting, left out: no client key is set by it");
+    let problem = Problem::warning(
+        &origin,
+        "security.auth_token",
+        "unknown setting, left out: no client key is set by it",
+    );
     Some(problem.with_hint("the variable is `SERVER__AUTH_TOKEN` here"))
 }

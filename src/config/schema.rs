@@ -19,7 +19,8 @@ pub(crate) fn schema() -> Schema {
 
 fn logging() -> Schema {
     Schema::of([
-        Field::choice("level", &["off", "error", "warn", "info", "debug", "trace"], "How much is said.").or("info"),
+        Field::choice("level", &["off", "error", "warn", "info", "debug", "trace"], "How much is said.")
+            .or("info"),
         Field::choice(
             "format",
             &["auto", "pretty", "plain", "json"],
@@ -34,7 +35,8 @@ fn discovery() -> Schema {
     let doc = "Folders with plugins, nearest first. The nearer of two plugins with one name wins.";
     Schema::of([
         Field::list("directories", FieldKind::Path, doc).or(json!(["~/.config/ccproxy/plugins"])),
-        Field::boolean("local", "Whether `./scripts` of the working folder counts, once it is trusted.").or(true),
+        Field::boolean("local", "Whether `./scripts` of the working folder counts, once it is trusted.")
+            .or(true),
     ])
 }
 
@@ -51,7 +53,9 @@ fn lua() -> Schema {
         Field::size("output", "Largest body, event or log field that a script may make.")
             .between(1u64 << 10, 1u64 << 30)
             .or(d.output),
-        Field::integer("log_rate", "Most log lines a second of one plugin.").between(1, 100_000).or(d.log_rate),
+        Field::integer("log_rate", "Most log lines a second of one plugin.")
+            .between(1, 100_000)
+            .or(d.log_rate),
         Field::boolean("watch", "Whether a plugin is loaded again when its files change.").or(true),
     ])
 }

@@ -5,13 +5,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::output::Output;
+use crate::cli::plugins::declared;
 use crate::cli::{Failure, Global, Outcome};
 use crate::config::Loaded;
-use crate::wiring::Search;
 
 /// Check the configuration, plugins' settings included
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(crate) struct Check {
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -19,7 +19,7 @@ pub(super) struct Check {
 
 impl Check {
     /// Exit code 78 when something is wrong; warnings alone leave it 0.
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load()?;
         let problems = problems(&loaded);
         let broken = problems.iter().any(Problem::is_error);
@@ -39,26 +39,19 @@ impl Check {
 }
 
 /// What is wrong with the configuration and with the tables of the plugins.
-pub(in crate::cli) fn problems(loaded: &Loaded) -> Vec<Problem> {
+pub(crate) fn problems(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = loaded.problems.clone();
-    let plugins = &loaded.settings.core.plugins;
-    let discovered = Search::of(loaded).discover();
-    for factory in &discovered.factories {
-        let manifest = factory.manifest();
-        problems.extend(plugins.configure(&manifest.name, &manifest.config).1);
+    let (plugins, oddities) = declared(loaded);
+    for manifest in
+        plugins.iter().filter_map(|plugin| plugin.factory.as_ref()).map(|factory| factory.manifest())
+    {
+        problems.extend(loaded.settings.core.plugins.configure(&manifest.name, &manifest.config).1);
     }
-    let names: Vec<String> = discovered
-        .factories
-        .iter()
-        .map(|factory| factory.manifest().name.clone())
-        .chain(discovered.broken.iter().map(|(name, _)| name.clone()))
-        .collect();
-    let warnings = ccproxy_core::registry::select(&names, plugins).warnings;
-    problems.extend(warnings.into_iter().map(|warning| Problem::warning(&Default::default(), "", warning)));
+    problems.extend(oddities);
     problems
 }
 
-fn as_json(problem: &Problem) -> Value {
+pub(crate) fn as_json(problem: &Problem) -> Value {
     json!({
         "severity": problem.severity,
         "origin": problem.origin.to_string(),

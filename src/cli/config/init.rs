@@ -34,7 +34,7 @@ pub(crate) fn annotated_file() -> String {
 
 /// Write an annotated configuration file
 #[derive(Debug, Args)]
-pub(super) struct Init {
+pub(crate) struct Init {
     /// Where to; by default the user's file
     #[arg(long, value_name = "FILE")]
     path: Option<PathBuf>,
@@ -48,7 +48,7 @@ pub(super) struct Init {
 
 impl Init {
     /// `--config` names the file too: it is the one that later runs will read.
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         if self.stdout {
             output.text(&annotated_file());
             return Ok(());

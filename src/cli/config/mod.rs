@@ -11,13 +11,14 @@ use clap::Subcommand;
 use super::output::Output;
 use super::{Global, Outcome};
 
-pub(super) use check::problems;
+pub(crate) use check::{as_json, problems};
+#[cfg(test)]
 pub(crate) use init::annotated_file;
-pub(super) use show::leaves;
+pub(crate) use show::leaves;
 
 /// Look at the configuration, check it, write a first one
 #[derive(Debug, Subcommand)]
-pub(super) enum Config {
+pub(crate) enum Config {
     /// Print every setting, and where its value comes from
     Show(show::Show),
     /// Write an annotated configuration file
@@ -31,7 +32,7 @@ pub(super) enum Config {
 }
 
 impl Config {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         match self {
             Config::Show(command) => command.run(global, output),
             Config::Init(command) => command.run(global, output),

@@ -9,14 +9,14 @@ use crate::config::FileState;
 
 /// Print which files are read, and which are not
 #[derive(Debug, Args)]
-pub(super) struct PathCommand {
+pub(crate) struct PathCommand {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 impl PathCommand {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load()?;
         let data_dir = &loaded.settings.core.data_dir;
         if self.json {

@@ -10,14 +10,14 @@ use crate::wiring::Search;
 
 /// Print the configuration's JSON Schema, plugins' settings included
 #[derive(Debug, Args)]
-pub(super) struct SchemaCommand {
+pub(crate) struct SchemaCommand {
     /// Print a table in Markdown instead
     #[arg(long)]
     markdown: bool,
 }
 
 impl SchemaCommand {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let schema = whole(&global.load()?);
         match self.markdown {
             true => output.text(&markdown(&schema, "")),

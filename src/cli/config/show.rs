@@ -14,7 +14,7 @@ use crate::wiring::Search;
 
 /// Print every setting, and where its value comes from
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(crate) struct Show {
     /// Say where each value comes from
     #[arg(long)]
     origin: bool,
@@ -28,17 +28,17 @@ pub(super) struct Show {
 
 /// One setting.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// Its key.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Its value in TOML; `None` when it is not set.
-    pub(super) value: Option<String>,
+    pub(crate) value: Option<String>,
     /// Where it comes from.
-    pub(super) origin: String,
+    pub(crate) origin: String,
 }
 
 impl Show {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load()?;
         let mut settings = settings(&loaded);
         if self.set {
@@ -68,26 +68,33 @@ impl Show {
 }
 
 /// Every setting, in the order of the schema; then the plugins'.
-pub(super) fn settings(loaded: &Loaded) -> Vec<Setting> {
+fn settings(loaded: &Loaded) -> Vec<Setting> {
     let schema = schema();
     let core = leaves(&schema, "", &loaded.value, Some(&loaded.tree));
     let mut settings: Vec<Setting> = core.into_iter().filter(|setting| setting.key != "plugins").collect();
     let discovered = Search::of(loaded).discover();
-    let known: BTreeMap<&str, &Schema> =
-        discovered.factories.iter().map(|factory| factory.manifest()).map(|manifest| (manifest.name.as_str(), &manifest.config)).collect();
+    let known: BTreeMap<&str, &Schema> = discovered
+        .factories
+        .iter()
+        .map(|factory| factory.manifest())
+        .map(|manifest| (manifest.name.as_str(), &manifest.config))
+        .collect();
     settings.extend(plugins(loaded, &known));
     settings
 }
 
 fn plugins(loaded: &Loaded, known: &BTreeMap<&str, &Schema>) -> Vec<Setting> {
     let plugins = &loaded.settings.core.plugins;
-    let names: std::collections::BTreeSet<&str> = known.keys().copied().chain(plugins.tables.keys().map(String::as_str)).collect();
+    let names: std::collections::BTreeSet<&str> =
+        known.keys().copied().chain(plugins.tables.keys().map(String::as_str)).collect();
     let mut settings = Vec::new();
     for name in names {
         let prefix = format!("plugins.{name}");
         let table = plugins.tables.get(name);
         match known.get(name) {
-            Some(schema) => settings.extend(leaves(schema, &prefix, &plugins.configure(name, schema).0, table)),
+            Some(schema) => {
+                settings.extend(leaves(schema, &prefix, &plugins.configure(name, schema).0, table))
+            }
             None => settings.extend(table.map(|table| raw(&prefix, table))),
         }
     }
@@ -102,12 +109,12 @@ fn raw(key: &str, node: &Node) -> Setting {
 }
 
 /// The settings of one schema.
-pub(in crate::cli) fn leaves(schema: &Schema, prefix: &str, value: &Value, tree: Option<&Node>) -> Vec<Setting> {
+pub(crate) fn leaves(schema: &Schema, prefix: &str, value: &Value, tree: Option<&Node>) -> Vec<Setting> {
     let described = schema.leaves();
     let setting = |(key, field): &(String, &ccproxy_core::config::Field)| {
         let path: Vec<&str> = key.split('.').collect();
         let found = path.iter().try_fold(value, |value, key| value.get(key));
-        let text = found.map(|found| text(&field.kind, found));
+        let text = found.map(|found| shown(&field.kind, found));
         let written = tree.and_then(|tree| tree.get(&path));
         let origin = written.map_or(Origin::Default, |node| node.origin.clone());
         let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
@@ -116,7 +123,8 @@ pub(in crate::cli) fn leaves(schema: &Schema, prefix: &str, value: &Value, tree:
     described.iter().map(setting).collect()
 }
 
-fn text(kind: &FieldKind, value: &Value) -> String {
+/// A resolved secret may look like anything, also like `env:...`: it is never shown.
+fn shown(kind: &FieldKind, value: &Value) -> String {
     match kind {
         FieldKind::Secret => "\"...\"".to_owned(),
         kind => value_text(kind, value),

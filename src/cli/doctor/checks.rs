@@ -15,10 +15,18 @@ use crate::cli::running::Target;
 use crate::config::{FileState, Loaded};
 
 /// Files, their problems, and what was left out.
-pub(super) fn configuration(loaded: &Loaded) -> Vec<Finding> {
-    let read: Vec<String> =
-        loaded.files.iter().filter(|file| file.state == FileState::Read).map(|file| file.path.display().to_string()).collect();
-    let detail = if read.is_empty() { "no file, the defaults hold".to_owned() } else { format!("read {}", read.join(", ")) };
+pub(crate) fn configuration(loaded: &Loaded) -> Vec<Finding> {
+    let read: Vec<String> = loaded
+        .files
+        .iter()
+        .filter(|file| file.state == FileState::Read)
+        .map(|file| file.path.display().to_string())
+        .collect();
+    let detail = if read.is_empty() {
+        "no file, the defaults hold".to_owned()
+    } else {
+        format!("read {}", read.join(", "))
+    };
     let mut findings = vec![Finding::new(Level::Ok, "configuration", detail)];
     for problem in problems(loaded) {
         let level = if problem.is_error() { Level::Fail } else { Level::Warn };
@@ -34,7 +42,7 @@ pub(super) fn configuration(loaded: &Loaded) -> Vec<Finding> {
 }
 
 /// Whether data could be written. A plain proxy serves without.
-pub(super) fn data_folder(folder: &Path) -> Finding {
+pub(crate) fn data_folder(folder: &Path) -> Finding {
     let nearest = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder);
     let probe = nearest.join(format!(".ccproxy-doctor-{}", std::process::id()));
     let shown = folder.display();
@@ -44,13 +52,16 @@ pub(super) fn data_folder(folder: &Path) -> Finding {
             let note = if nearest == folder { "" } else { ", made when something needs it" };
             Finding::new(Level::Ok, "data folder", format!("`{shown}` can be written{note}"))
         }
-        Err(error) => Finding::new(Level::Warn, "data folder", format!("`{shown}` cannot be written: {error}"))
-            .remedy("plugins that keep data, and `ccproxy trust`, need it: mend its rights, or set `data_dir`"),
+        Err(error) => {
+            Finding::new(Level::Warn, "data folder", format!("`{shown}` cannot be written: {error}")).remedy(
+                "plugins that keep data, and `ccproxy trust`, need it: mend its rights, or set `data_dir`",
+            )
+        }
     }
 }
 
 /// Whether the addresses are free, or already ours.
-pub(super) fn listen(loaded: &Loaded, target: &Target) -> Result<Vec<Finding>, Failure> {
+pub(crate) fn listen(loaded: &Loaded, target: &Target) -> Result<Vec<Finding>, Failure> {
     let server = &loaded.settings.core.server;
     let mut findings = Vec::new();
     for address in &server.listen {
@@ -59,38 +70,55 @@ pub(super) fn listen(loaded: &Loaded, target: &Target) -> Result<Vec<Finding>, F
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                 let proxy = target.proxy(loaded)?;
                 match block_on(proxy.get("/health/live")) {
-                    Ok(_) => Finding::new(Level::Ok, "address", format!("ccproxy answers at {}", proxy.url())),
-                    Err(_) => Finding::new(Level::Fail, "address", format!("another program listens on `{address}`"))
-                        .remedy("stop it, or set another `server.port`"),
+                    Ok(_) => {
+                        Finding::new(Level::Ok, "address", format!("ccproxy answers at {}", proxy.url()))
+                    }
+                    Err(_) => Finding::new(
+                        Level::Fail,
+                        "address",
+                        format!("another program listens on `{address}`"),
+                    )
+                    .remedy("stop it, or set another `server.port`"),
                 }
             }
-            Err(error) => Finding::new(Level::Fail, "address", format!("cannot listen on `{address}`: {error}"))
-                .remedy("correct `server.host` and `server.port`"),
+            Err(error) => {
+                Finding::new(Level::Fail, "address", format!("cannot listen on `{address}`: {error}"))
+                    .remedy("correct `server.host` and `server.port`")
+            }
         });
     }
     for path in server.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]) {
         findings.push(match std::fs::read(path) {
             Ok(_) => Finding::new(Level::Ok, "tls", format!("`{}` can be read", path.display())),
-            Err(error) => Finding::new(Level::Fail, "tls", format!("cannot read `{}`: {error}", path.display()))
-                .remedy("correct `server.tls`"),
+            Err(error) => {
+                Finding::new(Level::Fail, "tls", format!("cannot read `{}`: {error}", path.display()))
+                    .remedy("correct `server.tls`")
+            }
         });
     }
     Ok(findings)
 }
 
 /// Which plugins would run, and whether providers have credentials.
-pub(super) fn plugins(loaded: &Loaded) -> Vec<Finding> {
+pub(crate) fn plugins(loaded: &Loaded) -> Vec<Finding> {
     let (plugins, _) = declared(loaded);
     let mut findings = Vec::new();
-    let running: Vec<&str> =
-        plugins.iter().filter(|plugin| plugin.state == "enabled").map(|plugin| plugin.name.as_str()).collect();
+    let running: Vec<&str> = plugins
+        .iter()
+        .filter(|plugin| plugin.state == "enabled")
+        .map(|plugin| plugin.name.as_str())
+        .collect();
     findings.push(match running.as_slice() {
-        [] => Finding::new(Level::Warn, "plugins", "none would run").remedy("`ccproxy plugins list` says why"),
+        [] => {
+            Finding::new(Level::Warn, "plugins", "none would run").remedy("`ccproxy plugins list` says why")
+        }
         names => Finding::new(Level::Ok, "plugins", names.join(", ")),
     });
     for plugin in plugins.iter().filter(|plugin| matches!(plugin.state, "broken" | "skipped")) {
-        let detail = format!("`{}` would not run: {}", plugin.name, plugin.reason.as_deref().unwrap_or("no reason"));
-        findings.push(Finding::new(Level::Fail, "plugins", detail).remedy("`ccproxy plugins check` says more"));
+        let detail =
+            format!("`{}` would not run: {}", plugin.name, plugin.reason.as_deref().unwrap_or("no reason"));
+        findings
+            .push(Finding::new(Level::Fail, "plugins", detail).remedy("`ccproxy plugins check` says more"));
     }
     let providers = plugins.iter().filter(|plugin| plugin.state == "enabled");
     findings.extend(providers.filter_map(|plugin| credential(loaded, plugin)));
@@ -114,8 +142,12 @@ fn credential(loaded: &Loaded, plugin: &Declared) -> Option<Finding> {
     let set = |key: &&&String| key.split('.').try_fold(&value, |value, key| value.get(key)).is_some();
     Some(match secrets.iter().find(set) {
         Some(key) => Finding::new(Level::Ok, "credentials", format!("`{}` has `{key}`", plugin.name)),
-        None => Finding::new(Level::Ok, "credentials", format!("`{}` has none: clients send their own", plugin.name))
-            .remedy(format!("to give it one, set `plugins.{}.{first}`", plugin.name)),
+        None => Finding::new(
+            Level::Ok,
+            "credentials",
+            format!("`{}` has none: clients send their own", plugin.name),
+        )
+        .remedy(format!("to give it one, set `plugins.{}.{first}`", plugin.name)),
     })
 }
 

@@ -14,7 +14,7 @@ use super::{Failure, Global, Outcome};
 ///
 /// Exit code 1 when a line says `fail`.
 #[derive(Debug, Args)]
-pub(super) struct Doctor {
+pub(crate) struct Doctor {
     #[command(flatten)]
     target: Target,
     /// Also connect to the providers
@@ -56,7 +56,7 @@ impl Finding {
 }
 
 impl Doctor {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load()?;
         let mut findings = checks::configuration(&loaded);
         findings.push(checks::data_folder(&loaded.settings.core.data_dir));

@@ -12,7 +12,7 @@ use crate::config::Loaded;
 use ccproxy_core::config::{FieldKind, without_password};
 
 /// One request to the address of each provider, without any credential.
-pub(super) fn providers(loaded: &Loaded) -> Result<Vec<Finding>, Failure> {
+pub(crate) fn providers(loaded: &Loaded) -> Result<Vec<Finding>, Failure> {
     let client = client(loaded)?;
     let (plugins, _) = declared(loaded);
     let mut findings = Vec::new();
@@ -21,7 +21,8 @@ pub(super) fn providers(loaded: &Loaded) -> Result<Vec<Finding>, Failure> {
         let (value, _) = loaded.settings.core.plugins.configure(&manifest.name, &manifest.config);
         let urls = manifest.config.leaves().into_iter().filter(|(_, field)| field.kind == FieldKind::Url);
         for (key, _) in urls {
-            let url = key.split('.').try_fold(&value, |value, key| value.get(key)).and_then(|url| url.as_str());
+            let url =
+                key.split('.').try_fold(&value, |value, key| value.get(key)).and_then(|url| url.as_str());
             if let Some(url) = url {
                 findings.push(block_on(async { Ok(reach(&client, &manifest.name, url).await) })?);
             }
@@ -33,7 +34,9 @@ pub(super) fn providers(loaded: &Loaded) -> Result<Vec<Finding>, Failure> {
 async fn reach(client: &Client, plugin: &str, url: &str) -> Finding {
     let shown = without_password(url);
     match client.get(url).send().await {
-        Ok(answer) => Finding::new(Level::Ok, "upstream", format!("`{plugin}`: {shown} answers ({})", answer.status())),
+        Ok(answer) => {
+            Finding::new(Level::Ok, "upstream", format!("`{plugin}`: {shown} answers ({})", answer.status()))
+        }
         Err(error) => {
             let mut cause: &dyn std::error::Error = &error;
             while let Some(source) = cause.source() {

@@ -12,7 +12,7 @@ use crate::config::{Loaded, load};
 
 /// Check declarations and settings of plugins
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(crate) struct Check {
     /// The plugin; by default every one
     name: Option<String>,
     /// Look in this folder of plugins first
@@ -25,7 +25,7 @@ pub(super) struct Check {
 
 impl Check {
     /// Fails when a plugin would not run for another reason than being switched off.
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let mut inputs = global.inputs()?;
         inputs.scripts = self.scripts.clone();
         let loaded = crate::cli::context::sound(load(&inputs), output)?;
@@ -34,10 +34,13 @@ impl Check {
             Some(name) => vec![find(&plugins, name)?],
             None => plugins.iter().collect(),
         };
-        let results: Vec<(&Declared, Vec<String>)> = wanted.iter().map(|plugin| (*plugin, faults(&loaded, plugin))).collect();
+        let results: Vec<(&Declared, Vec<String>)> =
+            wanted.iter().map(|plugin| (*plugin, faults(&loaded, plugin))).collect();
         let failed = results.iter().filter(|(_, faults)| !faults.is_empty()).count();
         if self.json {
-            let list = results.iter().map(|(plugin, faults)| json!({ "name": plugin.name, "state": plugin.state, "faults": faults }));
+            let list = results.iter().map(
+                |(plugin, faults)| json!({ "name": plugin.name, "state": plugin.state, "faults": faults }),
+            );
             output.json(&json!({ "ok": failed == 0, "plugins": list.collect::<Vec<Value>>() }));
         } else {
             for (plugin, faults) in &results {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ccproxy_core::config::nearest;
+use ccproxy_core::config::{Problem, nearest};
 use ccproxy_core::plugin::{Manifest, PluginFactory, Source};
-use ccproxy_core::registry::{Wanted, resolve, select};
+use ccproxy_core::registry::{Wanted, resolve};
 use serde_json::{Value, json};
 
 use crate::cli::Failure;
@@ -12,20 +12,20 @@ use crate::config::Loaded;
 use crate::wiring::Search;
 
 /// One plugin.
-pub(in crate::cli) struct Declared {
+pub(crate) struct Declared {
     /// Its name.
-    pub(in crate::cli) name: String,
+    pub(crate) name: String,
     /// Its declaration, when it could be read.
-    pub(in crate::cli) factory: Option<Arc<dyn PluginFactory>>,
+    pub(crate) factory: Option<Arc<dyn PluginFactory>>,
     /// `enabled`, `disabled`, `skipped` or `broken`.
-    pub(in crate::cli) state: &'static str,
+    pub(crate) state: &'static str,
     /// Why it is not enabled.
-    pub(in crate::cli) reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl Declared {
     /// Where it comes from.
-    pub(in crate::cli) fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         match self.factory.as_ref().map(|factory| &factory.manifest().source) {
             Some(Source::Native) => "native".to_owned(),
             Some(Source::Bundled) => "bundled".to_owned(),
@@ -35,24 +35,29 @@ impl Declared {
     }
 
     /// `provider`, `auth_provider` or `system`.
-    pub(in crate::cli) fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         let kind = self.factory.as_ref().map(|factory| json!(factory.manifest().kind));
         kind.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
     /// Its version.
-    pub(in crate::cli) fn version(&self) -> String {
+    pub(crate) fn version(&self) -> String {
         self.factory.as_ref().map(|factory| factory.manifest().version.clone()).unwrap_or_default()
     }
 }
 
 /// Every plugin, by name, and what is odd about the lists that switch them.
-pub(in crate::cli) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<String>) {
+pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
     let discovered = Search::of(loaded).discover();
     let settings = &loaded.settings.core.plugins;
     let mut plugins: Vec<Declared> = Vec::new();
     for (name, reason) in &discovered.broken {
-        plugins.push(Declared { name: name.clone(), factory: None, state: "broken", reason: Some(reason.clone()) });
+        plugins.push(Declared {
+            name: name.clone(),
+            factory: None,
+            state: "broken",
+            reason: Some(reason.clone()),
+        });
     }
     for factory in &discovered.factories {
         let name = &factory.manifest().name;
@@ -63,14 +68,23 @@ pub(in crate::cli) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<String>) 
         }
     }
     plugins.sort_by(|a, b| a.name.cmp(&b.name));
-    let names: Vec<String> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
-    let selection = select(&names, settings);
-    mark(&mut plugins, "disabled", &selection.disabled);
+    for plugin in &mut plugins {
+        let dormant = plugin.factory.as_ref().is_some_and(|factory| factory.manifest().dormant);
+        if let Err(reason) = settings.runs(&plugin.name, dormant) {
+            (plugin.state, plugin.reason) = ("disabled", Some(reason));
+        }
+    }
     let wanted = |plugin: &Declared| plugin.factory.as_ref().map(|factory| needs(factory.manifest()));
     let running = plugins.iter().filter(|plugin| plugin.state == "enabled");
     let order = resolve(&running.filter_map(wanted).collect::<Vec<_>>());
-    mark(&mut plugins, "skipped", &order.skipped);
-    (plugins, selection.warnings)
+    for (name, reason) in order.skipped {
+        for plugin in plugins.iter_mut().filter(|plugin| plugin.name == name) {
+            (plugin.state, plugin.reason) = ("skipped", Some(reason.clone()));
+        }
+    }
+    let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+    let oddities = settings.oddities(&names);
+    (plugins, oddities)
 }
 
 fn needs(manifest: &Manifest) -> Wanted {
@@ -83,16 +97,8 @@ fn needs(manifest: &Manifest) -> Wanted {
     }
 }
 
-fn mark(plugins: &mut [Declared], state: &'static str, reasons: &[(String, String)]) {
-    for (name, reason) in reasons {
-        for plugin in plugins.iter_mut().filter(|plugin| plugin.name == *name) {
-            (plugin.state, plugin.reason) = (state, Some(reason.clone()));
-        }
-    }
-}
-
 /// The plugin of this name.
-pub(super) fn find<'a>(plugins: &'a [Declared], name: &str) -> Result<&'a Declared, Failure> {
+pub(crate) fn find<'a>(plugins: &'a [Declared], name: &str) -> Result<&'a Declared, Failure> {
     let found = plugins.iter().find(|plugin| plugin.name == name);
     found.ok_or_else(|| {
         let failure = Failure::new(format!("there is no plugin `{name}`"));

@@ -11,7 +11,7 @@ use crate::wiring::{Bundled, bundled};
 
 /// Copy a bundled plugin to a folder, for editing
 #[derive(Debug, Args)]
-pub(super) struct Eject {
+pub(crate) struct Eject {
     /// The plugin
     name: String,
     /// Where to; by default the user's plugin folder
@@ -23,7 +23,7 @@ pub(super) struct Eject {
 }
 
 impl Eject {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let bundled = bundled();
         let Some(plugin) = bundled.iter().find(|plugin| plugin.name == self.name) else {
             let failure = Failure::new(format!("there is no bundled plugin `{}`", self.name));
@@ -51,7 +51,8 @@ fn same(a: &Path, b: &Path) -> bool {
 
 /// Writes every file, or none when one is there already and may not be overwritten.
 fn copy(plugin: &Bundled, folder: &Path, force: bool) -> Outcome {
-    let files: Vec<(PathBuf, &str)> = plugin.files.iter().map(|(name, text)| (folder.join(name), *text)).collect();
+    let files: Vec<(PathBuf, &str)> =
+        plugin.files.iter().map(|(name, text)| (folder.join(name), *text)).collect();
     if let Some((path, _)) = files.iter().find(|(path, _)| path.exists() && !force) {
         return Err(Failure::new(format!("`{}` exists", path.display())).with_hint("`--force` overwrites it"));
     }

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::declared;
+use crate::cli::config::as_json as as_problem;
 use crate::cli::context::block_on;
 use crate::cli::output::Output;
 use crate::cli::running::Target;
@@ -13,7 +14,7 @@ use crate::cli::{Global, Outcome};
 ///
 /// The state is that of the running proxy when one answers; otherwise what it would be after a start.
 #[derive(Debug, Args)]
-pub(super) struct List {
+pub(crate) struct List {
     #[command(flatten)]
     target: Target,
     /// Ask no running proxy
@@ -25,7 +26,7 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
         let running = if self.offline {
             None
@@ -38,7 +39,14 @@ impl List {
             .iter()
             .map(|plugin| {
                 let reason = plugin.reason.clone().unwrap_or_default();
-                [plugin.name.clone(), plugin.kind(), plugin.version(), plugin.state.to_owned(), plugin.source(), reason]
+                [
+                    plugin.name.clone(),
+                    plugin.kind(),
+                    plugin.version(),
+                    plugin.state.to_owned(),
+                    plugin.source(),
+                    reason,
+                ]
             })
             .collect();
         if let Some(status) = &running {
@@ -47,14 +55,14 @@ impl List {
         let live = running.is_some();
         if self.json {
             let list: Vec<Value> = rows.iter().map(as_json).collect();
-            output.json(&json!({ "running": live, "plugins": list, "warnings": warnings }));
+            output.json(&json!({ "running": live, "plugins": list, "warnings": warnings.iter().map(as_problem).collect::<Vec<_>>() }));
         } else {
             let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
             output.table(&["NAME", "TYPE", "VERSION", "STATE", "SOURCE", "REASON"], &rows);
             if !live && !self.offline {
                 output.line("no proxy is running: the state is what a start would give");
             }
-            warnings.iter().for_each(|warning| output.line(format!("warning: {warning}")));
+            output.problems(&warnings);
             output.left_out(&loaded.left_out);
         }
         Ok(())
@@ -68,7 +76,14 @@ fn merge(rows: &mut Vec<[String; 6]>, status: &Value) {
         let row = match rows.iter_mut().find(|row| row[0] == text("name")) {
             Some(row) => row,
             None => {
-                rows.push([text("name"), text("type"), String::new(), String::new(), String::new(), String::new()]);
+                rows.push([
+                    text("name"),
+                    text("type"),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                    String::new(),
+                ]);
                 let last = rows.len() - 1;
                 &mut rows[last]
             }
@@ -101,7 +116,8 @@ mod tests {
             { "name": "c", "type": "system", "version": "3", "state": "active" },
         ] });
         merge(&mut rows, &status);
-        let states: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row[0], row[2], row[3])).collect();
+        let states: Vec<String> =
+            rows.iter().map(|row| format!("{} {} {}", row[0], row[2], row[3])).collect();
         assert_eq!(states, ["a 2 failed", "b 1 not loaded", "c 3 active"]);
     }
 }

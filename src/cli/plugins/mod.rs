@@ -13,11 +13,11 @@ use clap::Subcommand;
 use super::output::Output;
 use super::{Global, Outcome};
 
-pub(super) use declared::{Declared, declared};
+pub(crate) use declared::{Declared, declared};
 
 /// Look at plugins, check them, copy a bundled one out
 #[derive(Debug, Subcommand)]
-pub(super) enum Plugins {
+pub(crate) enum Plugins {
     /// List every plugin with its state
     List(list::List),
     /// Show what a plugin declares
@@ -33,7 +33,7 @@ pub(super) enum Plugins {
 }
 
 impl Plugins {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         match self {
             Plugins::List(command) => command.run(global, output),
             Plugins::Show(command) => command.run(global, output),

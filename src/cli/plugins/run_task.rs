@@ -11,7 +11,7 @@ use crate::cli::{Global, Outcome};
 
 /// Run a task of a plugin now, in the running proxy
 #[derive(Debug, Args)]
-pub(super) struct RunTask {
+pub(crate) struct RunTask {
     #[command(flatten)]
     target: Target,
     /// The plugin
@@ -21,7 +21,7 @@ pub(super) struct RunTask {
 }
 
 impl RunTask {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let proxy = self.target.proxy(&global.load_sound(output)?)?;
         let path = format!("/plugins/{}/tasks/{}/run", segment(&self.plugin), segment(&self.task));
         output.json(&block_on(proxy.post(&path, &json!({})))?);

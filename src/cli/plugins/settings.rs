@@ -13,7 +13,7 @@ use crate::config::Loaded;
 
 /// List the settings of plugins, with their values
 #[derive(Debug, Args)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The plugin; by default every one
     name: Option<String>,
     /// Print a table in Markdown, without values
@@ -25,17 +25,22 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
         let (plugins, _) = declared(&loaded);
         let wanted: Vec<&Declared> = match &self.name {
             Some(name) => vec![find(&plugins, name)?],
             None => plugins.iter().collect(),
         };
-        let manifests = wanted.iter().filter_map(|plugin| plugin.factory.as_ref().map(|factory| factory.manifest()));
+        let manifests =
+            wanted.iter().filter_map(|plugin| plugin.factory.as_ref().map(|factory| factory.manifest()));
         if self.markdown {
             for manifest in manifests {
-                output.line(format!("## {}\n\n{}", manifest.name, markdown(&manifest.config, &format!("plugins.{}", manifest.name))));
+                output.line(format!(
+                    "## {}\n\n{}",
+                    manifest.name,
+                    markdown(&manifest.config, &format!("plugins.{}", manifest.name))
+                ));
             }
             return Ok(());
         }

@@ -12,7 +12,7 @@ use crate::cli::{Global, Outcome};
 
 /// Show what a plugin declares
 #[derive(Debug, Args)]
-pub(super) struct Show {
+pub(crate) struct Show {
     /// The plugin
     name: String,
     /// Print JSON
@@ -21,7 +21,7 @@ pub(super) struct Show {
 }
 
 impl Show {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let (plugins, _) = declared(&global.load_sound(output)?);
         let plugin = find(&plugins, &self.name)?;
         if self.json {
@@ -66,10 +66,19 @@ fn print(manifest: &Manifest, output: &mut Output) {
     for (what, list) in words.iter().filter(|(_, list)| !list.is_empty()) {
         output.line(format!("{what}: {}", list.join(", ")));
     }
-    let routes = manifest.routes.iter().map(|route| format!("{} {}  {}", route.method, route.full_path(), route.summary));
+    let routes = manifest
+        .routes
+        .iter()
+        .map(|route| format!("{} {}  {}", route.method, route.full_path(), route.summary));
     section("routes", routes.collect(), output);
     let middleware = manifest.middleware.iter().map(|link| {
-        format!("{} (layer {}, priority {}, body {})", link.name, link.layer, link.priority, json!(link.body).as_str().unwrap_or("none"))
+        format!(
+            "{} (layer {}, priority {}, body {})",
+            link.name,
+            link.layer,
+            link.priority,
+            json!(link.body).as_str().unwrap_or("none")
+        )
     });
     section("middleware", middleware.collect(), output);
     section("hooks", manifest.hooks.iter().map(|hook| hook.name.clone()).collect(), output);
@@ -78,9 +87,16 @@ fn print(manifest: &Manifest, output: &mut Output) {
         format!("{} every {} s{state}", task.name, task.every.as_secs_f64())
     });
     section("tasks", tasks.collect(), output);
-    let commands = manifest.commands.iter().map(|command| format!("ccproxy x {} {}  {}", manifest.name, command.name, command.summary));
+    let commands = manifest
+        .commands
+        .iter()
+        .map(|command| format!("ccproxy x {} {}  {}", manifest.name, command.name, command.summary));
     section("commands", commands.collect(), output);
-    section("settings", manifest.config.leaves().into_iter().map(|(key, field)| format!("{key}  {}", field.doc)).collect(), output);
+    section(
+        "settings",
+        manifest.config.leaves().into_iter().map(|(key, field)| format!("{key}  {}", field.doc)).collect(),
+        output,
+    );
 }
 
 fn section(title: &str, lines: Vec<String>, output: &mut Output) {

@@ -13,7 +13,7 @@ use crate::config::{FileState, LeftOut, Loaded};
 
 /// Everything that is said.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Banner {
+pub(crate) struct Banner {
     version: &'static str,
     /// URLs.
     addresses: Vec<String>,
@@ -49,9 +49,10 @@ struct Plugin {
 
 impl Banner {
     /// What is true now.
-    pub(super) fn of(server: &Server, generation: &Generation, loaded: &Loaded) -> Self {
+    pub(crate) fn of(server: &Server, generation: &Generation, loaded: &Loaded) -> Self {
         let scheme = if server.tls() { "https" } else { "http" };
-        let addresses: Vec<String> = server.addresses().iter().map(|address| format!("{scheme}://{address}")).collect();
+        let addresses: Vec<String> =
+            server.addresses().iter().map(|address| format!("{scheme}://{address}")).collect();
         let base = addresses.first().cloned().unwrap_or_default();
         let (providers, plugins): (Vec<_>, Vec<_>) =
             generation.entries.iter().partition(|entry| entry.manifest.kind == PluginKind::Provider);
@@ -114,21 +115,39 @@ impl fmt::Display for Banner {
         for file in &self.files {
             writeln!(f, "configured by {file}")?;
         }
-        section(f, "providers", self.providers.iter().map(|one| (one.name.as_str(), format!("{}  {}", one.url, one.line()))))?;
-        let active: Vec<&str> = self.plugins.iter().filter(|one| one.state == "active").map(|one| one.name.as_str()).collect();
+        section(
+            f,
+            "providers",
+            self.providers.iter().map(|one| (one.name.as_str(), format!("{}  {}", one.url, one.line()))),
+        )?;
+        let active: Vec<&str> =
+            self.plugins.iter().filter(|one| one.state == "active").map(|one| one.name.as_str()).collect();
         if !active.is_empty() {
             writeln!(f, "\nplugins: {}", active.join(", "))?;
         }
         let other = self.plugins.iter().filter(|one| !matches!(one.state, "active" | "disabled"));
-        section(f, "plugins that are not well", other.map(|one| (one.name.as_str(), format!("{}: {}", one.state, one.reason.as_deref().unwrap_or_default()))))?;
+        section(
+            f,
+            "plugins that are not well",
+            other.map(|one| {
+                (one.name.as_str(), format!("{}: {}", one.state, one.reason.as_deref().unwrap_or_default()))
+            }),
+        )?;
         section(f, "warnings", self.warnings.iter().map(|warning| ("-", warning.clone())))?;
-        let left_out = self.left_out.iter().map(|item| ("-", format!("`{}`: {}; {}", item.path.display(), item.reason, item.remedy)));
+        let left_out = self
+            .left_out
+            .iter()
+            .map(|item| ("-", format!("`{}`: {}; {}", item.path.display(), item.reason, item.remedy)));
         section(f, "left out", left_out)
     }
 }
 
 /// A title and its lines, or nothing.
-fn section<'a>(f: &mut fmt::Formatter<'_>, title: &str, lines: impl Iterator<Item = (&'a str, String)>) -> fmt::Result {
+fn section<'a>(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    lines: impl Iterator<Item = (&'a str, String)>,
+) -> fmt::Result {
     let lines: Vec<(&str, String)> = lines.collect();
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     if !lines.is_empty() {
@@ -146,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_newcomer_sees_where_what_and_how() {
-        let credential = |hint: &str| Some(Credential { kind: "passthrough", present: false, hint: hint.to_owned() });
+        let credential =
+            |hint: &str| Some(Credential { kind: "passthrough", present: false, hint: hint.to_owned() });
         let banner = Banner {
             version: "0.1.0",
             addresses: vec!["http://127.0.0.1:8000".to_owned()],
@@ -161,7 +181,11 @@ mod tests {
             }],
             plugins: vec![
                 Plugin { name: "access_log".to_owned(), state: "active", reason: None },
-                Plugin { name: "broken".to_owned(), state: "failed", reason: Some("plugin.lua:3: oops".to_owned()) },
+                Plugin {
+                    name: "broken".to_owned(),
+                    state: "failed",
+                    reason: Some("plugin.lua:3: oops".to_owned()),
+                },
             ],
             warnings: Vec::new(),
             left_out: Vec::new(),

@@ -20,7 +20,7 @@ use banner::Banner;
 
 /// Run the proxy
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct Serve {
+pub(crate) struct Serve {
     /// Address to listen on
     #[arg(long)]
     host: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let inputs = Inputs { scripts: self.scripts.clone(), flags: self.flags(), ..global.inputs()? };
         let loaded = sound(load(&inputs), output)?;
         logging::start(&loaded.settings.logging).map_err(Failure::new)?;
@@ -101,7 +101,12 @@ impl Serve {
 
     /// What `--port` and the others make of a configuration, for tests.
     #[cfg(test)]
-    pub(super) fn inputs(&self) -> Inputs {
-        Inputs { scripts: self.scripts.clone(), flags: self.flags(), cwd: PathBuf::from("/"), ..Inputs::default() }
+    pub(crate) fn inputs(&self) -> Inputs {
+        Inputs {
+            scripts: self.scripts.clone(),
+            flags: self.flags(),
+            cwd: PathBuf::from("/"),
+            ..Inputs::default()
+        }
     }
 }

@@ -61,7 +61,8 @@ impl Trust {
         if others_write(&real) || others_write(&real_folder) {
             return Some("other users may write to it".to_owned());
         }
-        let same = !real.is_file() || Entry::hash_of(&real).is_some_and(|hash| entry.file.as_ref() == Some(&hash));
+        let same =
+            !real.is_file() || Entry::hash_of(&real).is_some_and(|hash| entry.file.as_ref() == Some(&hash));
         (!same).then(|| "it has changed since its folder was trusted".to_owned())
     }
 
@@ -90,8 +91,13 @@ impl Trust {
 }
 
 fn real(folder: &Path) -> Result<PathBuf, String> {
-    let real = folder.canonicalize().map_err(|error| format!("cannot trust `{}`: {error}", folder.display()))?;
-    if real.is_dir() { Ok(real) } else { Err(format!("cannot trust `{}`: it is not a folder", folder.display())) }
+    let real =
+        folder.canonicalize().map_err(|error| format!("cannot trust `{}`: {error}", folder.display()))?;
+    if real.is_dir() {
+        Ok(real)
+    } else {
+        Err(format!("cannot trust `{}`: it is not a folder", folder.display()))
+    }
 }
 
 #[cfg(unix)]

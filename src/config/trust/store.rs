@@ -47,7 +47,10 @@ impl Store {
         let empty = |broken| Store { path: path.to_owned(), entries: Vec::new(), broken };
         match parse(path) {
             Ok(entries) => (Store { entries, ..empty(false) }, None),
-            Err(error) => (empty(true), Some(format!("cannot read the list of trusted folders `{}`: {error}", path.display()))),
+            Err(error) => (
+                empty(true),
+                Some(format!("cannot read the list of trusted folders `{}`: {error}", path.display())),
+            ),
         }
     }
 
