@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use ccproxy_core::config::Problem;
-use ccproxy_core::plugin::PluginKind;
 
 use super::{Finding, Level};
 use crate::cli::Failure;
@@ -13,6 +12,7 @@ use crate::cli::context::block_on;
 use crate::cli::plugins::{Declared, declared};
 use crate::cli::running::Target;
 use crate::config::{FileState, Loaded};
+use crate::wiring;
 
 /// Files, their problems, and what was left out.
 pub(crate) fn configuration(loaded: &Loaded) -> Vec<Finding> {
@@ -125,30 +125,11 @@ pub(crate) fn plugins(loaded: &Loaded) -> Vec<Finding> {
     findings
 }
 
-/// Whether a provider was given a secret of its own. The client's own may do as well.
+/// What a provider says of its credential: one that it lacks may come from the clients.
 fn credential(loaded: &Loaded, plugin: &Declared) -> Option<Finding> {
-    let manifest = plugin.factory.as_ref()?.manifest();
-    if manifest.kind != PluginKind::Provider {
-        return None;
-    }
-    let (value, _) = loaded.settings.core.plugins.configure(&manifest.name, &manifest.config);
-    let leaves = manifest.config.leaves();
-    let secrets: Vec<&String> = leaves
-        .iter()
-        .filter(|(_, field)| field.kind == ccproxy_core::config::FieldKind::Secret)
-        .map(|(key, _)| key)
-        .collect();
-    let first = secrets.first()?;
-    let set = |key: &&&String| key.split('.').try_fold(&value, |value, key| value.get(key)).is_some();
-    Some(match secrets.iter().find(set) {
-        Some(key) => Finding::new(Level::Ok, "credentials", format!("`{}` has `{key}`", plugin.name)),
-        None => Finding::new(
-            Level::Ok,
-            "credentials",
-            format!("`{}` has none: clients send their own", plugin.name),
-        )
-        .remedy(format!("to give it one, set `plugins.{}.{first}`", plugin.name)),
-    })
+    let credential = wiring::credential(loaded, plugin.factory.as_ref()?.as_ref())?;
+    let level = if credential.present || credential.kind != "oauth" { Level::Ok } else { Level::Warn };
+    Some(Finding::new(level, "credentials", format!("`{}`: {}", plugin.name, credential.hint)))
 }
 
 #[cfg(test)]

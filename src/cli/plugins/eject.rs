@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
-use crate::wiring::{Bundled, bundled};
+use crate::wiring::{BUNDLED, Bundled};
 
 /// Copy a bundled plugin to a folder, for editing
 #[derive(Debug, Args)]
@@ -24,10 +24,9 @@ pub(crate) struct Eject {
 
 impl Eject {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let bundled = bundled();
-        let Some(plugin) = bundled.iter().find(|plugin| plugin.name == self.name) else {
+        let Some(plugin) = BUNDLED.iter().find(|(name, _)| *name == self.name) else {
             let failure = Failure::new(format!("there is no bundled plugin `{}`", self.name));
-            let meant = nearest(&self.name, bundled.iter().map(|plugin| plugin.name));
+            let meant = nearest(&self.name, BUNDLED.iter().map(|(name, _)| *name));
             return Err(match meant {
                 Some(meant) => failure.with_hint(format!("did you mean `{meant}`")),
                 None => failure.with_hint("`ccproxy plugins list` shows which plugins are bundled"),
@@ -35,7 +34,7 @@ impl Eject {
         };
         let loaded = global.load_sound(output)?;
         let parent = self.to.clone().unwrap_or_else(|| loaded.folders.plugins());
-        let folder = parent.join(plugin.name);
+        let folder = parent.join(plugin.0);
         copy(plugin, &folder, self.force)?;
         output.line(format!("copied to {}", folder.display()));
         if !loaded.plugin_folders.iter().any(|known| same(known, &parent)) {
@@ -50,9 +49,8 @@ fn same(a: &Path, b: &Path) -> bool {
 }
 
 /// Writes every file, or none when one is there already and may not be overwritten.
-fn copy(plugin: &Bundled, folder: &Path, force: bool) -> Outcome {
-    let files: Vec<(PathBuf, &str)> =
-        plugin.files.iter().map(|(name, text)| (folder.join(name), *text)).collect();
+fn copy((_, files): &Bundled, folder: &Path, force: bool) -> Outcome {
+    let files: Vec<(PathBuf, &str)> = files.iter().map(|(name, text)| (folder.join(name), *text)).collect();
     if let Some((path, _)) = files.iter().find(|(path, _)| path.exists() && !force) {
         return Err(Failure::new(format!("`{}` exists", path.display())).with_hint("`--force` overwrites it"));
     }
@@ -70,14 +68,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_bundled_plugin_has_its_main_file() {
+        assert!(!BUNDLED.is_empty());
+        for (name, files) in BUNDLED {
+            assert!(files.iter().any(|(file, _)| *file == "plugin.lua"), "{name}");
+        }
+    }
+
+    #[test]
     fn nothing_is_overwritten_unless_it_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("x");
-        let plugin = |text| Bundled { name: "x", files: vec![("plugin.lua", text), ("lib/a.lua", "b")] };
-        copy(&plugin("one"), &target, false).unwrap();
-        assert!(copy(&plugin("two"), &target, false).is_err());
+        let one: Bundled = ("x", &[("plugin.lua", "one"), ("lib/a.lua", "b")]);
+        let two: Bundled = ("x", &[("plugin.lua", "two"), ("lib/a.lua", "b")]);
+        copy(&one, &target, false).unwrap();
+        assert!(copy(&two, &target, false).is_err());
         assert_eq!(std::fs::read_to_string(target.join("plugin.lua")).unwrap(), "one");
-        copy(&plugin("two"), &target, true).unwrap();
+        copy(&two, &target, true).unwrap();
         assert_eq!(std::fs::read_to_string(target.join("plugin.lua")).unwrap(), "two");
         assert!(target.join("lib/a.lua").is_file());
     }
