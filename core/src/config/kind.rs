@@ -106,15 +106,15 @@ impl Schema {
     }
 }
 
-/// The candidate that is at most a third of the word away.
+/// The candidate that is at most a third of the word away, or else the first that begins with it.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_ascii_lowercase().replace('-', "_");
     let most = (word.chars().count() / 3).max(1);
-    let scored = candidates.map(|name| (strsim::damerau_levenshtein(&folded, name), name));
-    scored
-        .filter(|(distance, _)| *distance <= most)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    let candidates: Vec<&str> = candidates.collect();
+    let scored = candidates.iter().map(|name| (strsim::damerau_levenshtein(&folded, name), *name));
+    let close = scored.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance);
+    let begun = || candidates.iter().find(|name| folded.len() >= 3 && name.starts_with(&folded)).copied();
+    close.map(|(_, name)| name).or_else(begun)
 }
 
 /// Two parts of a key.

@@ -78,6 +78,16 @@ impl Node {
         }
     }
 
+    /// Takes the value at a path of keys away.
+    pub fn remove(&mut self, path: &[&str]) -> Option<Node> {
+        let (key, rest) = path.split_first()?;
+        match &mut self.content {
+            Content::Table(table) if rest.is_empty() => table.remove(*key),
+            Content::Table(table) => table.get_mut(*key)?.remove(rest),
+            _ => None,
+        }
+    }
+
     /// Lays another value over this one: tables are merged key by key, everything else is replaced.
     pub fn merge(&mut self, over: Node) {
         match (&mut self.content, over.content) {

@@ -23,9 +23,11 @@ fn table(text: &mut String, schema: &Schema, prefix: &str) {
     }
     for field in schema.fields.iter().filter(inner) {
         let key = join(prefix, &field.name);
-        comment(text, &field.doc);
-        let _ = writeln!(text, "[{key}]\n");
         if let FieldKind::Table(inner) = &field.kind {
+            // A table that must have something in it cannot stand empty.
+            let mark = if inner.fields.iter().any(|field| field.required) { "#" } else { "" };
+            comment(text, &field.doc);
+            let _ = writeln!(text, "{mark}[{key}]\n");
             table(text, inner, &key);
         }
     }

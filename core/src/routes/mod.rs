@@ -5,6 +5,8 @@ mod index;
 mod openapi;
 mod plugins;
 
+pub use plugins::manifest_json;
+
 use std::sync::{Arc, Weak};
 
 use http::{HeaderValue, Method, StatusCode, header};

@@ -149,7 +149,7 @@ fn describe(proxy: &Proxy, exchange: &Exchange, entry: &Entry) -> Value {
         "reason": entry.state.reason(),
         "initialized": entry.runtime.is_some(),
         "since": entry.since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-        "manifest": manifest(&entry.manifest),
+        "manifest": manifest_json(&entry.manifest),
         "tasks": proxy.tasks(name),
         "dropped_events": exchange.generation.listeners.dropped(name),
         "stats": entry.runtime.as_ref().map(|runtime| Value::Object(runtime.stats())),
@@ -160,7 +160,7 @@ fn describe(proxy: &Proxy, exchange: &Exchange, entry: &Entry) -> Value {
 }
 
 /// A manifest as JSON.
-pub(crate) fn manifest(manifest: &Manifest) -> Value {
+pub fn manifest_json(manifest: &Manifest) -> Value {
     json!({
         "source": manifest.source,
         "dormant": manifest.dormant,

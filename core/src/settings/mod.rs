@@ -35,7 +35,8 @@ impl Settings {
     /// What may be written, described once. A program may add sections of its own.
     pub fn schema() -> Schema {
         let mut schema =
-            Schema::of([Field::path("data_dir", "Where data is kept.").or("~/.local/share/ccproxy")]);
+            Schema::of([Field::path("data_dir", "Where data is kept; CCPROXY_DATA_DIR is its variable.")
+                .or("~/.local/share/ccproxy")]);
         schema.fields.extend(PluginSettings::fields());
         schema
             .with(Field::table(

@@ -1,0 +1,46 @@
+//! `ccproxy plugins`: look at plugins, check them, copy a bundled one out.
+
+mod check;
+mod declared;
+mod eject;
+mod list;
+mod run_task;
+mod settings;
+mod show;
+
+use clap::Subcommand;
+
+use super::output::Output;
+use super::{Global, Outcome};
+
+pub(crate) use declared::{Declared, declared};
+
+/// Look at plugins, check them, copy a bundled one out
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugins {
+    /// List every plugin with its state
+    List(list::List),
+    /// Show what a plugin declares
+    Show(show::Show),
+    /// List the settings of plugins, with their values
+    Settings(settings::Settings),
+    /// Check declarations and settings of plugins
+    Check(check::Check),
+    /// Copy a bundled plugin to a folder, for editing
+    Eject(eject::Eject),
+    /// Run a task of a plugin now, in the running proxy
+    RunTask(run_task::RunTask),
+}
+
+impl Plugins {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+        match self {
+            Plugins::List(command) => command.run(global, output),
+            Plugins::Show(command) => command.run(global, output),
+            Plugins::Settings(command) => command.run(global, output),
+            Plugins::Check(command) => command.run(global, output),
+            Plugins::Eject(command) => command.run(global, output),
+            Plugins::RunTask(command) => command.run(global, output),
+        }
+    }
+}

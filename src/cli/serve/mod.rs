@@ -1,0 +1,112 @@
+//! `ccproxy serve`: runs the proxy until a signal ends it.
+
+mod banner;
+
+use std::path::PathBuf;
+
+use ccproxy_core::config::{Node, Origin};
+use ccproxy_core::proxy::Proxy;
+use ccproxy_core::server::{Server, signals};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::context::sound;
+use super::output::Output;
+use super::{Failure, Global, Outcome};
+use crate::config::{Inputs, Loaded, load};
+use crate::logging;
+use crate::wiring::Search;
+use banner::Banner;
+
+/// Run the proxy
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Serve {
+    /// Address to listen on
+    #[arg(long)]
+    host: Option<String>,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, short)]
+    port: Option<u16>,
+    /// The key that clients send; `env:NAME` and `file:/path` keep it out of the process list
+    #[arg(long, value_name = "KEY")]
+    auth_token: Option<String>,
+    /// How much is logged: off, error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// The form of log lines: auto, pretty, plain, json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Append log lines to a file instead of standard error
+    #[arg(long, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+    /// Run only this plugin (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    enable_plugin: Vec<String>,
+    /// Do not run this plugin (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    disable_plugin: Vec<String>,
+    /// A folder of plugins that is nearer than all others, and needs no trust
+    #[arg(long, value_name = "DIR")]
+    scripts: Option<PathBuf>,
+    /// Print what is served as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+        let inputs = Inputs { scripts: self.scripts.clone(), flags: self.flags(), ..global.inputs()? };
+        let loaded = sound(load(&inputs), output)?;
+        logging::start(&loaded.settings.logging).map_err(Failure::new)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+        runtime.block_on(self.serve(&loaded, output))
+    }
+
+    async fn serve(&self, loaded: &Loaded, output: &mut Output) -> Outcome {
+        let settings = loaded.settings.core.clone();
+        let server = Server::bind(&settings.server)?;
+        // Heard from here on: a signal during the start of the plugins is not lost.
+        let shutdown = signals(server.drain())?;
+        let proxy = Proxy::start(settings, &server, Search::of(loaded).discover()).await?;
+        let banner = Banner::of(&server, &proxy.pipeline().live(), loaded);
+        match self.json {
+            true => output.json(&banner),
+            false => output.text(&banner.to_string()),
+        }
+        proxy.serve(server, shutdown).await;
+        Ok(())
+    }
+
+    /// The settings that the flags stand for.
+    fn flags(&self) -> Node {
+        let mut node = Node::empty();
+        let mut set = |flag: &str, key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+                node.set(&path, Node::of(&value, &Origin::Flag(flag.into())));
+            }
+        };
+        let names = |names: &Vec<String>| (!names.is_empty()).then(|| json!(names));
+        set("--host", "server.host", self.host.clone().map(Value::from));
+        set("--port", "server.port", self.port.map(Value::from));
+        set("--auth-token", "server.auth_token", self.auth_token.clone().map(Value::from));
+        set("--log-level", "logging.level", self.log_level.clone().map(Value::from));
+        set("--log-format", "logging.format", self.log_format.clone().map(Value::from));
+        set("--log-file", "logging.file", self.log_file.as_ref().map(|path| json!(path)));
+        set("--enable-plugin", "enabled_plugins", names(&self.enable_plugin));
+        set("--disable-plugin", "disabled_plugins", names(&self.disable_plugin));
+        node
+    }
+
+    /// What `--port` and the others make of a configuration, for tests.
+    #[cfg(test)]
+    pub(crate) fn inputs(&self) -> Inputs {
+        Inputs {
+            scripts: self.scripts.clone(),
+            flags: self.flags(),
+            cwd: PathBuf::from("/"),
+            ..Inputs::default()
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `ccproxy x`: a command of a plugin, run by the running proxy.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::context::block_on;
+use super::output::Output;
+use super::running::Target;
+use super::{Global, Outcome};
+
+/// Run a command of a plugin in the running proxy
+#[derive(Debug, Args)]
+pub(crate) struct X {
+    #[command(flatten)]
+    target: Target,
+    /// The plugin
+    plugin: String,
+    /// The command, as `ccproxy plugins show` lists it
+    command: String,
+    /// Words for the command
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+impl X {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
+        let proxy = self.target.proxy(&global.load_sound(output)?)?;
+        let path = format!("/plugins/{}/commands/{}", segment(&self.plugin), segment(&self.command));
+        let answer = block_on(proxy.post(&path, &json!({ "args": self.args })))?;
+        match &answer["result"] {
+            Value::String(text) => output.line(text),
+            Value::Null => {}
+            result => output.json(result),
+        }
+        Ok(())
+    }
+}
+
+/// A name as one segment of a path.
+pub(crate) fn segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    name.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
