@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ccproxy_core::config::Problem;
 use ccproxy_core::hooks::Bus;
 use ccproxy_core::plugin::{PluginContext, PluginFactory, Services};
 use ccproxy_core::provider::Credential;
-use ccproxy_core::proxy::Discovered;
+use ccproxy_core::proxy::{Discovered, Proxy};
 use ccproxy_core::store::Store;
 use ccproxy_core::upstream::Upstream;
+use ccproxy_lua::{BreakerSettings, Bundled, Engine, Watch};
 
 use crate::config::{Loaded, Lua};
-
-/// A plugin that is embedded in the binary: its name, and its files by relative path with `/`.
-pub(crate) type Bundled = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// The plugins of `scripts/`, as the build found them.
 pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -22,20 +21,44 @@ pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundl
 #[derive(Clone, Debug)]
 pub(crate) struct Search {
     /// Folders, nearest first; bundled plugins come after them.
-    pub(crate) folders: Vec<PathBuf>,
-    /// Limits of scripts.
-    pub(crate) lua: Lua,
+    folders: Vec<PathBuf>,
+    engine: Arc<Engine>,
+    watch: bool,
 }
 
 impl Search {
     /// As the configuration says.
     pub(crate) fn of(loaded: &Loaded) -> Self {
-        Search { folders: loaded.plugin_folders.clone(), lua: loaded.settings.lua.clone() }
+        let Lua { limits, watch } = loaded.settings.lua.clone();
+        let engine = Engine::new(limits, BreakerSettings::default());
+        Search { folders: loaded.plugin_folders.clone(), engine, watch }
     }
 
     /// Reads every declaration; runs nothing else of any plugin.
     pub(crate) fn discover(&self) -> Discovered {
-        Discovered { factories: ccproxy_providers::factories(), broken: Vec::new() }
+        let mut discovered = Discovered { factories: ccproxy_providers::factories(), broken: Vec::new() };
+        for found in ccproxy_lua::discover(&self.engine, &self.folders, BUNDLED) {
+            match found {
+                Ok(factory) => discovered.factories.push(factory),
+                Err(error) => discovered.broken.push((error.name, error.error)),
+            }
+        }
+        discovered
+    }
+
+    /// Reloads the plugins when a file of theirs changes, until the answer is dropped. `None` when the
+    /// configuration says not to look, or when nothing can.
+    pub(crate) fn watch(&self, proxy: &Arc<Proxy>) -> Option<Watch> {
+        if !self.watch {
+            return None;
+        }
+        let (search, proxy, runtime) = (self.clone(), proxy.clone(), tokio::runtime::Handle::current());
+        let watch = Watch::start(self.folders.clone(), move || {
+            // On the watch's own thread: reading and declaring plugins blocks.
+            let discovered = search.discover();
+            runtime.block_on(proxy.reload(discovered));
+        });
+        watch.inspect_err(|error| tracing::warn!("plugin folders are not watched: {error}")).ok()
     }
 }
 
@@ -43,9 +66,13 @@ impl Search {
 pub(crate) fn credential(loaded: &Loaded, factory: &dyn PluginFactory) -> Option<Credential> {
     let settings = &loaded.settings.core;
     let manifest = factory.manifest();
+    let (config, problems) = settings.plugins.configure(&manifest.name, &manifest.config);
+    if problems.iter().any(Problem::is_error) {
+        return None;
+    }
     let context = PluginContext {
         name: manifest.name.as_str().into(),
-        config: Arc::new(settings.plugins.of(&manifest.name, &manifest.config).ok()?),
+        config: Arc::new(config),
         data_dir: settings.data_dir.join("plugins").join(&manifest.name),
         generation: 0,
         services: Arc::new(Services::default()),

@@ -7,7 +7,9 @@ use clap::Args;
 
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
-use crate::wiring::{BUNDLED, Bundled};
+use ccproxy_lua::Bundled;
+
+use crate::wiring::BUNDLED;
 
 /// Copy a bundled plugin to a folder, for editing
 #[derive(Debug, Args)]

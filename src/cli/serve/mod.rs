@@ -68,7 +68,9 @@ impl Serve {
         let server = Server::bind(&settings.server)?;
         // Heard from here on: a signal during the start of the plugins is not lost.
         let shutdown = signals(server.drain())?;
-        let proxy = Proxy::start(settings, &server, Search::of(loaded).discover()).await?;
+        let search = Search::of(loaded);
+        let proxy = Proxy::start(settings, &server, search.discover()).await?;
+        let _watch = search.watch(&proxy);
         let banner = Banner::of(&server, &proxy.pipeline().live(), loaded);
         match self.json {
             true => output.json(&banner),
