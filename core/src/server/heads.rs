@@ -6,6 +6,9 @@
 
 use memchr::memchr;
 
+/// Largest buffer that a connection holds on to between two heads.
+const SPARE: usize = 8 << 10;
+
 /// How the body that follows a head is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -79,8 +82,7 @@ impl Heads {
             _ => None,
         };
         let Some(end) = end else {
-            self.place = Place::Lost;
-            self.kept = Vec::new();
+            self.forget();
             return Verdict::Unseen;
         };
         let verdict = match framing {
@@ -92,13 +94,12 @@ impl Heads {
             Framing::Length(length) => Place::Body(length),
             Framing::Chunked => Place::Chunks(Chunks::default()),
         };
-        if end == self.kept.len() {
-            self.kept.clear();
-        } else {
-            // The start of the body came with the head; perhaps the next head too.
-            let rest = self.kept.split_off(end);
-            self.kept.clear();
-            self.feed(&rest);
+        // The start of the body came with the head; perhaps the next head too.
+        let mut kept = std::mem::take(&mut self.kept);
+        self.feed(&kept[end..]);
+        if self.kept.capacity() == 0 && kept.capacity() <= SPARE {
+            kept.clear();
+            self.kept = kept;
         }
         verdict
     }
@@ -106,6 +107,12 @@ impl Heads {
     /// Whether bytes of a head have come whose request has not.
     pub(super) fn has_begun(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    /// Lets go of everything: this is not HTTP/1.1.
+    pub(super) fn forget(&mut self) {
+        self.place = Place::Lost;
+        self.kept = Vec::new();
     }
 
     /// The bytes kept so far.
@@ -118,8 +125,7 @@ impl Heads {
             // A head this large is refused by hyper; body bytes that came along are cut off.
             let room = self.most - self.kept.len();
             if head_end(&self.kept).is_none() && head_end(&bytes[..room.min(bytes.len())]).is_none() {
-                self.place = Place::Lost;
-                self.kept = Vec::new();
+                self.forget();
                 return;
             }
         }

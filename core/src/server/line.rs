@@ -52,6 +52,11 @@ impl Line {
         self.heads.lock().has_begun()
     }
 
+    /// Nothing more has to be kept of heads: it turned out to be HTTP/2.
+    pub(super) fn forget_heads(&self) {
+        self.heads.lock().forget();
+    }
+
     /// Whether the bytes that came first are these.
     pub(super) fn begins_with(&self, start: &[u8]) -> bool {
         self.heads.lock().kept().starts_with(start)

@@ -15,8 +15,11 @@ use crate::settings::{ServerSettings, TlsSettings};
 /// Connections the kernel holds for us while we are busy.
 const BACKLOG: u32 = 1024;
 
-/// Refuses an address that others can reach while no client key is asked for.
-pub(super) fn check_exposure(settings: &ServerSettings) -> Result<()> {
+/// Refuses to listen nowhere, and on an address that others can reach while no client key is asked for.
+pub(super) fn check_listen(settings: &ServerSettings) -> Result<()> {
+    if settings.listen.is_empty() {
+        return Err(Error::internal("no address to listen on: set `server.host` and `server.port`"));
+    }
     if settings.auth_token.is_some() {
         return Ok(());
     }

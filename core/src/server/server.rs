@@ -26,7 +26,7 @@ pub struct Server {
 impl Server {
     /// Opens all addresses of `listen` and reads the TLS files. Must be called inside a tokio runtime.
     pub fn bind(settings: &ServerSettings) -> Result<Self> {
-        listen::check_exposure(settings)?;
+        listen::check_listen(settings)?;
         let tls = settings.tls.as_ref().map(listen::tls).transpose()?;
         let listeners =
             settings.listen.iter().map(|address| listen::listen(*address)).collect::<Result<Vec<_>>>()?;

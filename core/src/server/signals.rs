@@ -67,3 +67,26 @@ impl Signals {
         "ctrl-c"
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::server::Phase;
+
+    #[tokio::test]
+    async fn the_first_signal_drains_and_the_second_ends() {
+        let drain = Drain::default();
+        let first = signals(drain.clone()).expect("signals");
+        let kill = || {
+            let sent = Command::new("kill").args(["-TERM", &std::process::id().to_string()]).status();
+            assert!(sent.expect("`kill` runs").success());
+        };
+        kill();
+        first.await;
+        assert_eq!(drain.phase(), Phase::Draining);
+        kill();
+        drain.reached(Phase::Now).await;
+    }
+}

@@ -33,6 +33,7 @@ pub(super) struct Wire {
     write_idle: Duration,
     reading: Patience,
     writing: Patience,
+    lingering: Patience,
     /// There was no request yet.
     fresh: bool,
     /// Since the last request nothing has come; before the first one it is the head's clock that runs.
@@ -44,7 +45,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(socket: Socket, line: Arc<Line>, settings: &ServerSettings, http2: bool) -> Self {
-        let shortest = settings.head_timeout.min(KEEP_ALIVE).min(settings.write_idle_timeout).min(LINGER);
+        let shortest = settings.head_timeout.min(KEEP_ALIVE).min(settings.write_idle_timeout);
         Wire {
             socket,
             line,
@@ -52,6 +53,7 @@ impl Wire {
             write_idle: settings.write_idle_timeout,
             reading: Patience::new(shortest),
             writing: Patience::new(settings.write_idle_timeout),
+            lingering: Patience::new(LINGER),
             fresh: true,
             idle: false,
             http2,
@@ -77,6 +79,7 @@ impl Wire {
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.http2 && (self.line.is_http2() || self.fresh && self.line.begins_with(PREFACE)) {
             self.http2 = true;
+            self.line.forget_heads();
         }
         if self.line.take_begun() {
             self.fresh = false;
@@ -137,7 +140,7 @@ impl Wire {
                 Poll::Ready(Ok(())) => self.ended = buffer.filled().is_empty(),
                 Poll::Ready(Err(_)) => self.ended = true,
                 Poll::Pending => {
-                    ready!(self.reading.poll_expired(cx, LINGER));
+                    ready!(self.lingering.poll_expired(cx, LINGER));
                     self.ended = true;
                 }
             }
@@ -210,7 +213,6 @@ impl AsyncWrite for Wire {
         if !this.shut {
             ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
             this.shut = true;
-            this.reading.restart();
         }
         // Only a client that may still be sending has to be heard out.
         if this.http2 || !(this.line.body_unread() || this.line.head_has_begun()) {

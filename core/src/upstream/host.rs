@@ -1,10 +1,9 @@
 //! The connections to one origin: idle HTTP/1.1 lanes, and HTTP/2 connections that are shared.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::Poll;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -49,12 +48,12 @@ impl Host {
     }
 
     /// An idle lane whose other end is still there; the one used last, so that the others may age.
-    pub(super) async fn lane(&self) -> Option<Box<Lane>> {
+    pub(super) fn lane(&self) -> Option<Box<Lane>> {
+        // Only a look: nobody has to be woken for what it finds.
+        let cx = &mut Context::from_waker(Waker::noop());
         loop {
             let mut lane = self.idle.lock().pop_back()?;
-            if lane.idle_since.elapsed() < self.keep.idle
-                && poll_fn(|cx| Poll::Ready(lane.is_reusable(cx))).await
-            {
+            if lane.idle_since.elapsed() < self.keep.idle && lane.is_reusable(cx) {
                 return Some(lane);
             }
         }

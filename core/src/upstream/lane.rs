@@ -4,6 +4,7 @@
 //! switches between tasks. Here the exchange's own task polls the connection, so that a chunk costs a
 //! function call, a burst of chunks is read in one go, and nothing is read that the client does not take.
 
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -68,12 +69,14 @@ impl Lane {
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Sent {
+    ///
+    /// Not an `async fn`: the request is handed over before the future is made, and so is no part of it.
+    pub(super) fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Sent> {
         self.clock.restart(Wait::Head);
-        let mut answer = pin!(self.sender.try_send_request(request));
-        std::future::poll_fn(move |cx| {
-            let found = self.drive(cx, |cx| answer.as_mut().poll(cx));
-            match found {
+        let answer = self.sender.try_send_request(request);
+        async move {
+            let mut answer = pin!(answer);
+            poll_fn(move |cx| match self.drive(cx, |cx| answer.as_mut().poll(cx)) {
                 Poll::Ready(Some(Ok(head))) => Poll::Ready(Sent::Head(head)),
                 Poll::Ready(Some(Err(mut error))) => Poll::Ready(match error.take_message() {
                     Some(request) => Sent::Unsent(request),
@@ -81,9 +84,9 @@ impl Lane {
                 }),
                 Poll::Ready(None) => Poll::Ready(Sent::Vanished),
                 Poll::Pending => self.clock.poll_expired(cx).map(|()| Sent::Expired),
-            }
-        })
-        .await
+            })
+            .await
+        }
     }
 
     /// Polls `target` and the connection in turns until `target` has something or both wait for the

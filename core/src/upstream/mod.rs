@@ -17,10 +17,10 @@ mod trust;
 mod tests;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
 use http::uri::{Scheme, Uri};
@@ -77,27 +77,47 @@ impl Upstream {
 
     /// Sends a request (step 8). Returns when the head is there: hop-by-hop fields are gone from it, and
     /// its body is still arriving under the clocks. Dropping the future or the body cancels upstream.
-    pub async fn send(&self, exchange: &Arc<Exchange>, outbound: Outbound) -> Result<Answer> {
+    pub fn send(
+        &self,
+        exchange: &Arc<Exchange>,
+        outbound: Outbound,
+    ) -> impl Future<Output = Result<Answer>> + Send {
         exchange.tally.attempts.fetch_add(1, Ordering::Relaxed);
-        self.exchange(outbound).await
+        self.exchange(outbound)
     }
 
-    async fn exchange(&self, outbound: Outbound) -> Result<Answer> {
-        let host = self.host(&outbound.origin)?;
-        let mut call = call(&host, outbound);
+    /// Not an `async fn`, and what is rare is boxed: the future is moved on its way to the server, with
+    /// each request.
+    fn exchange(&self, outbound: Outbound) -> impl Future<Output = Result<Answer>> + Send {
+        let ready = self.host(&outbound.origin).map(|host| {
+            let call = call(&host, outbound);
+            let lane = host.lane();
+            (host, call, lane)
+        });
+        async move {
+            let (host, call, lane) = ready?;
+            let Some(mut lane) = lane else { return Box::pin(self.over_other(&host, call)).await };
+            let sent = lane.send(call).await;
+            match self.answer(&host, Carrier::Lane(lane), sent) {
+                Outcome::Done(answer) => answer,
+                Outcome::Unsent(call) => Box::pin(self.over_other(&host, call)).await,
+            }
+        }
+    }
+
+    /// Sends over a shared connection, another idle one or a new one.
+    async fn over_other(&self, host: &Arc<Host>, mut call: Call) -> Result<Answer> {
         for _ in 0..STALE_TRIES {
-            if let Some(lane) = host.lane().await {
-                match self.over_lane(&host, lane, call).await {
-                    Outcome::Done(answer) => return answer,
-                    Outcome::Unsent(unsent) => call = unsent,
-                }
+            let outcome = if let Some(lane) = host.lane() {
+                self.over_lane(host, lane, call).await
             } else if let Some(place) = host.trunk() {
-                match self.over_trunk(&host, place, call).await {
-                    Outcome::Done(answer) => return answer,
-                    Outcome::Unsent(unsent) => call = unsent,
-                }
+                self.over_trunk(host, place, call).await
             } else {
                 break;
+            };
+            match outcome {
+                Outcome::Done(answer) => return answer,
+                Outcome::Unsent(unsent) => call = unsent,
             }
         }
         let opened = self.connector.open(&host.origin, &host.way).await?;
@@ -106,10 +126,10 @@ impl Upstream {
             let trunk = Trunk::start(opened.socket).await.map_err(failed)?;
             let place = trunk.enter().ok_or_else(|| fault::vanished(&host.origin))?;
             host.share(trunk);
-            self.over_trunk(&host, place, call).await
+            self.over_trunk(host, place, call).await
         } else {
             let lane = Lane::start(opened.socket, self.limits).await.map_err(failed)?;
-            self.over_lane(&host, lane, call).await
+            self.over_lane(host, lane, call).await
         };
         match outcome {
             Outcome::Done(answer) => answer,
@@ -134,7 +154,7 @@ impl Upstream {
 
     async fn over_lane(&self, host: &Arc<Host>, mut lane: Box<Lane>, call: Call) -> Outcome {
         let sent = lane.send(call).await;
-        self.answer(host, Carrier::Lane(lane), sent).await
+        self.answer(host, Carrier::Lane(lane), sent)
     }
 
     async fn over_trunk(&self, host: &Arc<Host>, place: trunk::Place, call: Call) -> Outcome {
@@ -143,17 +163,17 @@ impl Upstream {
         if let Sent::Unsent(call) = &mut sent {
             trunk::to_http1(&host.name, call);
         }
-        self.answer(host, Carrier::Trunk { _place: place, clock }, sent).await
+        self.answer(host, Carrier::Trunk { _place: place, clock }, sent)
     }
 
-    async fn answer(&self, host: &Arc<Host>, carrier: Carrier, sent: Sent) -> Outcome {
+    fn answer(&self, host: &Arc<Host>, carrier: Carrier, sent: Sent) -> Outcome {
         let origin = &host.origin;
         Outcome::Done(match sent {
             Sent::Unsent(call) => return Outcome::Unsent(call),
             Sent::Head(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(fault::upgraded(origin))
             }
-            Sent::Head(head) => self.receive(host, carrier, head).await,
+            Sent::Head(head) => self.receive(host, carrier, head),
             Sent::Failed(error) => Err(fault::no_head(origin, &error)),
             Sent::Vanished => Err(fault::vanished(origin)),
             Sent::Expired => Err(fault::expired(origin, clock::Wait::Head, &self.limits)),
@@ -161,8 +181,8 @@ impl Upstream {
     }
 
     /// Makes the house's answer of a head. A small body that is here already comes along whole, which
-    /// spares the stream, and lets its connection go at once.
-    async fn receive(&self, host: &Arc<Host>, carrier: Carrier, head: Response<Incoming>) -> Result<Answer> {
+    /// spares the stream, and lets its connection go at once. Whoever polls the body later is woken.
+    fn receive(&self, host: &Arc<Host>, carrier: Carrier, head: Response<Incoming>) -> Result<Answer> {
         let (parts, incoming) = head.into_parts();
         let (status, mut headers) = (parts.status, parts.headers);
         headers::strip_answer(&mut headers);
@@ -172,7 +192,7 @@ impl Upstream {
         if !small {
             return Ok(Answer { status, headers, body: Body::stream(body) });
         }
-        let body = match poll_fn(|cx| Poll::Ready(body.poll_bytes(cx))).await {
+        let body = match body.poll_bytes(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(None) => Body::empty(),
             Poll::Ready(Some(bytes)) => {
                 let bytes = bytes?;

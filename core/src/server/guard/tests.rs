@@ -24,7 +24,8 @@ fn parts(fields: &[(&'static str, &'static str)]) -> Parts {
 
 #[test]
 fn our_key_is_taken_out_and_the_clients_own_stays() {
-    let cases: &[(&[(&str, &str)], Option<&[&str]>)] = &[
+    type Fields = &'static [(&'static str, &'static str)];
+    let cases: &[(Fields, Option<&[&str]>)] = &[
         (&[("authorization", "Bearer ours")], Some(&[])),
         (&[("authorization", "bearer  ours ")], Some(&[])),
         (&[("x-api-key", "ours")], Some(&[])),
