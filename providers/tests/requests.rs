@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ccproxy_core::config::{Environment, Node, Origin};
 use ccproxy_core::document::Document;
 use ccproxy_core::exchange::{Client, Exchange, Peer, Request};
 use ccproxy_core::generation::Generation;
@@ -197,4 +198,28 @@ async fn manifests_and_health_say_what_is_there() {
         }
         assert_eq!(health.details["has_detection"], false);
     }
+}
+
+#[test]
+fn settings_are_read_as_a_user_writes_them() {
+    let environment = Environment::default();
+    let problems = |name: &str, settings: Value| {
+        let factories = ccproxy_providers::factories();
+        let factory = factories.iter().find(|factory| factory.manifest().name == name).expect(name);
+        let node = Node::of(&settings, &Origin::Default);
+        let (value, problems) = factory.manifest().config.validate(&node, &environment);
+        (value, problems.len())
+    };
+    assert_eq!(problems("mock", json!({"delay": "20ms"})), (json!({"delay": 0.02}), 0));
+    assert_eq!(problems("mock", json!({"delay": "2h"})).1, 1);
+    assert_eq!(problems("mock", json!({"dealy": 1})).1, 1);
+    let (value, count) = problems("claude_api", json!({}));
+    assert_eq!(
+        (value["base_url"].as_str(), value["credential"].as_str()),
+        (Some("https://api.anthropic.com"), Some("auto"))
+    );
+    assert_eq!(count, 0);
+    assert_eq!(problems("claude_api", json!({"credential": "mine"})).1, 1);
+    assert_eq!(problems("claude_api", json!({"base_url": "ftp://x"})).1, 1);
+    assert_eq!(problems("claude_api", json!({"api_key": "sk-x"})).0["api_key"], "sk-x");
 }

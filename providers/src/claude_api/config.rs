@@ -1,6 +1,6 @@
 //! Settings under `[plugins.claude_api]`.
 
-use ccproxy_core::config::{Field, FieldKind, Schema};
+use ccproxy_core::config::{Field, Schema};
 use ccproxy_core::secret::Secret;
 use serde::Deserialize;
 use serde_json::Value;
@@ -47,43 +47,18 @@ impl Config {
 }
 
 pub(super) fn schema() -> Schema {
-    let field = |name: &str, doc: &str, kind: FieldKind, default: Option<Value>| Field {
-        name: name.into(),
-        doc: doc.into(),
-        kind,
-        default,
-        required: false,
-    };
-    let choices = ["auto", "passthrough", "api_key"].map(String::from).to_vec();
-    Schema {
-        fields: vec![
-            field(
-                "base_url",
-                "Where the Claude API answers; may have a path",
-                FieldKind::Url,
-                Some(DEFAULT_BASE_URL.into()),
-            ),
-            field(
-                "credential",
-                "Whose credential goes upstream: the client's own, the configured key, or `auto`: the key when there is one",
-                FieldKind::Enum(choices),
-                Some("auto".into()),
-            ),
-            field(
-                "api_key",
-                "An API key; without it the environment variable ANTHROPIC_API_KEY counts",
-                FieldKind::Secret,
-                None,
-            ),
-            field(
-                "detect_cli",
-                "Whether health looks for an installed `claude` and asks its version",
-                FieldKind::Boolean,
-                Some(true.into()),
-            ),
-        ],
-        open: false,
-    }
+    Schema::of([
+        Field::url("base_url", "Where the Claude API answers; may have a path").or(DEFAULT_BASE_URL),
+        Field::choice(
+            "credential",
+            &["auto", "passthrough", "api_key"],
+            "Whose credential goes upstream: the client's own, the key, or `auto`: the key when there is one",
+        )
+        .or("auto"),
+        Field::secret("api_key", "An API key; without it the environment variable ANTHROPIC_API_KEY counts"),
+        Field::boolean("detect_cli", "Whether health looks for an installed `claude` and asks its version")
+            .or(true),
+    ])
 }
 
 fn default_base_url() -> String {

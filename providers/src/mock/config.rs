@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ccproxy_core::config::{Field, FieldKind, Schema};
+use ccproxy_core::config::{Field, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -36,14 +36,5 @@ impl Config {
 }
 
 pub(super) fn schema() -> Schema {
-    Schema {
-        fields: vec![Field {
-            name: "delay".into(),
-            doc: "Pause before each event of a stream".into(),
-            kind: FieldKind::Duration { min: Some(0.0), max: Some(MAX_DELAY) },
-            default: Some(Value::from(0)),
-            required: false,
-        }],
-        open: false,
-    }
+    Schema::of([Field::duration("delay", "Pause before each event of a stream").between(0, MAX_DELAY).or(0)])
 }

@@ -55,12 +55,12 @@ impl Tracker for ChatTracker {
         self.0.feed(bytes);
     }
 
-    /// `[DONE]`, even when its blank line never came, or an error. Some servers end after the finish
-    /// reason instead; then every choice is whole and nothing was lost.
+    /// `[DONE]`, even when its blank line never came, or an error. Some servers end after the last finish
+    /// reason instead, or after the usage.
     fn complete(&self) -> bool {
         self.0.complete()
             || first_data(self.0.unfinished()) == wire::DONE
-            || (self.0.at_boundary() && wire::has_finish_reason(self.0.tail()))
+            || (self.0.at_boundary() && wire::ends_finished(self.0.tail()))
     }
 
     fn at_boundary(&self) -> bool {

@@ -35,6 +35,8 @@ fn the_end_is_done_or_an_error_or_a_finish_reason_but_not_a_cut() {
     assert!(!complete(&STREAM[..before]));
     assert!(!complete(&STREAM[..finish + 60]), "cut inside the chunk that finishes");
     assert!(complete(whole.replace("data: [DONE]\n\n", "").as_bytes()), "no `[DONE]` from this server");
+    let two = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"half\"},\"finish_reason\":null}]}\n\n";
+    assert!(!complete(two.as_bytes()), "the other choice is not finished");
     let error = OpenAiChat.error_event(&Error::upstream(Kind::BadGateway, "cut"));
     assert!(complete(&[&STREAM[..before], &error[..]].concat()));
 }

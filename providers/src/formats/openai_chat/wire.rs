@@ -29,11 +29,22 @@ pub(super) fn is_error(data: &[u8]) -> bool {
     inside.is_some_and(|inside| inside.starts_with(b"\"error\""))
 }
 
+/// Whether a stream without `[DONE]` ends where it should: its last chunk finishes a choice, or comes after
+/// one that did and tells usage only. `tail` ends between two events.
+pub(super) fn ends_finished(tail: &[u8]) -> bool {
+    let last = memchr::memmem::rfind(tail, b"data:").map_or(tail, |at| &tail[at..]);
+    has_finish_reason(last) || (value_of(last, b"\"choices\"", b"[]") && has_finish_reason(tail))
+}
+
 /// Whether a finish reason other than null is told in these bytes.
-pub(super) fn has_finish_reason(bytes: &[u8]) -> bool {
-    const KEY: &[u8] = b"\"finish_reason\"";
-    memchr::memmem::find_iter(bytes, KEY).any(|at| {
-        let value = bytes[at + KEY.len()..].trim_ascii_start().strip_prefix(b":").unwrap_or_default();
-        value.trim_ascii_start().starts_with(b"\"")
+fn has_finish_reason(bytes: &[u8]) -> bool {
+    value_of(bytes, b"\"finish_reason\"", b"\"")
+}
+
+/// Whether a key is there with a value that begins so.
+fn value_of(bytes: &[u8], key: &[u8], start: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, key).any(|at| {
+        let value = bytes[at + key.len()..].trim_ascii_start().strip_prefix(b":").unwrap_or_default();
+        value.trim_ascii_start().starts_with(start)
     })
 }
