@@ -6,7 +6,7 @@ local function escape(char)
 end
 
 local function plain(text)
-  return (string.gsub(tostring(text), '[^ !#-%[%]-~]', escape))
+  return (string.gsub(tostring(text), '[%c"\\\128-\255]', escape))
 end
 
 local function or_dash(value)
@@ -68,8 +68,9 @@ local FIELDS = {
   "error",
 }
 
--- What a terminal would obey: delete, the C1 controls, and letters that turn the reading direction.
-local OBEYED = "\127|\194[\128-\159]|\226\128[\142\143\168-\174]|\226\129[\166-\169]"
+-- What a terminal or an editor would obey: delete, the C1 controls, line separators, and letters that turn
+-- the reading direction. JSON itself escapes only the controls below 32.
+local OBEYED = { "\127", "\194[\128-\159]", "\226\128[\142\143\168-\174]", "\226\129[\166-\169]" }
 
 local function as_escape(text)
   return string.format("\\u%04x", utf8.codepoint(text))
@@ -85,8 +86,10 @@ local function structured(event)
     end
   end
   local line = ccproxy.json.encode(entry)
-  for pattern in string.gmatch(OBEYED, "[^|]+") do
-    line = string.gsub(line, pattern, as_escape)
+  if string.find(line, "[\127\194\226]") then
+    for _, pattern in ipairs(OBEYED) do
+      line = string.gsub(line, pattern, as_escape)
+    end
   end
   return line
 end
