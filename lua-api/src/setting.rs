@@ -14,14 +14,14 @@ pub(crate) struct Builder {
     pub(crate) name: &'static str,
     /// Names of options.
     pub(crate) options: &'static [&'static str],
-    /// Whether it takes items without a name: the values of an enum, the kind inside a list.
-    pub(crate) positional: bool,
+    /// Which argument the options are: only an enum takes its values before them.
+    pub(crate) place: usize,
     /// Reads the options.
     pub(crate) kind: fn(&Lua, &Args, &Table) -> mlua::Result<FieldKind>,
 }
 
 const fn plain(name: &'static str, kind: fn(&Lua, &Args, &Table) -> mlua::Result<FieldKind>) -> Builder {
-    Builder { name, options: &[], positional: false, kind }
+    Builder { name, options: &[], place: 1, kind }
 }
 
 /// All of them.
@@ -31,25 +31,25 @@ pub(crate) const BUILDERS: &[Builder] = &[
     plain("schema.url", |_, _, _| Ok(FieldKind::Url)),
     plain("schema.path", |_, _, _| Ok(FieldKind::Path)),
     plain("schema.secret", |_, _, _| Ok(FieldKind::Secret)),
-    Builder { name: "schema.string", options: &["min_length", "pattern"], positional: false, kind: string },
-    Builder { name: "schema.integer", options: &["min", "max"], positional: false, kind: integer },
-    Builder { name: "schema.number", options: &["min", "max"], positional: false, kind: number },
-    Builder { name: "schema.duration", options: &["min", "max"], positional: false, kind: duration },
-    Builder { name: "schema.size", options: &["min", "max"], positional: false, kind: size },
-    Builder { name: "schema.enum", options: &[], positional: true, kind: choice },
+    Builder { name: "schema.string", options: &["min_length", "pattern"], place: 1, kind: string },
+    Builder { name: "schema.integer", options: &["min", "max"], place: 1, kind: integer },
+    Builder { name: "schema.number", options: &["min", "max"], place: 1, kind: number },
+    Builder { name: "schema.duration", options: &["min", "max"], place: 1, kind: duration },
+    Builder { name: "schema.size", options: &["min", "max"], place: 1, kind: size },
+    Builder { name: "schema.enum", options: &[], place: 2, kind: choice },
     Builder {
         name: "schema.list",
-        options: &[],
-        positional: true,
+        options: &["of"],
+        place: 1,
         kind: |_, args, options| Ok(FieldKind::List(Box::new(inner(args, options)?))),
     },
     Builder {
         name: "schema.map",
-        options: &[],
-        positional: true,
+        options: &["of"],
+        place: 1,
         kind: |_, args, options| Ok(FieldKind::Map(Box::new(inner(args, options)?))),
     },
-    Builder { name: "schema.table", options: &["fields", "open"], positional: false, kind: nested },
+    Builder { name: "schema.table", options: &["fields", "open"], place: 1, kind: nested },
 ];
 
 /// A default, checked against its kind; time spans become seconds and sizes bytes. The error says what
@@ -208,25 +208,25 @@ fn size(_: &Lua, args: &Args, options: &Table) -> mlua::Result<FieldKind> {
     Ok(FieldKind::Size { min: bound("min")?, max: bound("max")? })
 }
 
-fn choice(_: &Lua, args: &Args, options: &Table) -> mlua::Result<FieldKind> {
+fn choice(_: &Lua, args: &Args, _: &Table) -> mlua::Result<FieldKind> {
+    let values = args.table(1)?;
     let mut choices = Vec::new();
-    for place in 1..=options.raw_len() {
-        match options.raw_get::<Value>(place)? {
+    for place in 1..=values.raw_len() {
+        match values.raw_get::<Value>(place)? {
             Value::String(choice) => choices.push(choice.to_str()?.to_owned()),
             other => return Err(args.wrong(1, "choices that are strings", &other)),
         }
     }
     if choices.is_empty() {
-        return Err(args.refuse(1, "an enum has choices: `ccproxy.schema.enum { \"a\", \"b\" }`"));
+        return Err(args.refuse(1, "an enum has choices: `ccproxy.schema.enum({ \"a\", \"b\" })`"));
     }
     Ok(FieldKind::Enum(choices))
 }
 
 fn inner(args: &Args, options: &Table) -> mlua::Result<FieldKind> {
-    let value: Value = options.raw_get(1)?;
-    match schema::of(&value) {
-        Some(described) if options.raw_len() == 1 => Ok(described.kind().clone()),
-        _ => Err(args.refuse(1, "it takes one described value: `{ ccproxy.schema.string {} }`")),
+    match schema::of(&options.raw_get("of")?) {
+        Some(described) => Ok(described.kind().clone()),
+        None => Err(args.refuse(1, "`of` describes the values: `{ of = ccproxy.schema.string() }`")),
     }
 }
 

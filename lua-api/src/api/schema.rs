@@ -80,35 +80,37 @@ pub fn of(value: &Value) -> Option<Described> {
 
 fn describe(lua: &Lua, builder: &'static Builder, args: &Args) -> mlua::Result<Described> {
     static ORDER: AtomicU64 = AtomicU64::new(0);
-    let options = match args.any(1) {
+    let place = builder.place;
+    let options = match args.any(place) {
         Value::Nil => lua.create_table()?,
-        _ => args.table(1)?,
+        _ => args.table(place)?,
     };
     check_names(builder, args, &options)?;
     let kind = (builder.kind)(lua, args, &options)?;
     let doc = match options.raw_get::<Value>("doc")? {
         Value::Nil => String::new(),
         Value::String(doc) => doc.to_str()?.to_owned(),
-        other => return Err(args.wrong(1, "string for `doc`", &other)),
+        other => return Err(args.wrong(place, "string for `doc`", &other)),
     };
     let required = match options.raw_get::<Value>("required")? {
         Value::Nil => false,
         Value::Boolean(required) => required,
-        other => return Err(args.wrong(1, "boolean for `required`", &other)),
+        other => return Err(args.wrong(place, "boolean for `required`", &other)),
     };
     let default = match options.raw_get::<Value>("default")? {
         Value::Nil => None,
         value => Some(
             data::to_value(lua, &value, 64 << 10)
-                .map_err(|refused| args.refuse(1, &format!("`default` is not plain data: {refused}")))?,
+                .map_err(|refused| args.refuse(place, &format!("`default` is not plain data: {refused}")))?,
         ),
     };
     if required && default.is_some() {
-        return Err(args.refuse(1, "a setting is either `required` or has a `default`"));
+        return Err(args.refuse(place, "a setting is either `required` or has a `default`"));
     }
     let default = match default {
         Some(value) => Some(
-            setting::admit(&kind, value).map_err(|reason| args.refuse(1, &format!("`default` {reason}")))?,
+            setting::admit(&kind, value)
+                .map_err(|reason| args.refuse(place, &format!("`default` {reason}")))?,
         ),
         None => None,
     };
@@ -119,7 +121,6 @@ fn describe(lua: &Lua, builder: &'static Builder, args: &Args) -> mlua::Result<D
 fn check_names(builder: &Builder, args: &Args, options: &Table) -> mlua::Result<()> {
     options.for_each(|key: Value, _: Value| {
         let known = match &key {
-            Value::Integer(_) => builder.positional,
             Value::String(name) => {
                 let name = name.to_string_lossy();
                 ["doc", "required", "default"].contains(&name.as_str())
@@ -133,7 +134,8 @@ fn check_names(builder: &Builder, args: &Args, options: &Table) -> mlua::Result<
         let name = key.to_string().unwrap_or_default();
         let mut list = vec!["doc", "required", "default"];
         list.extend(builder.options);
-        Err(args.refuse(1, &format!("unknown option `{name}`; there are `{}`", list.join("`, `"))))
+        Err(args
+            .refuse(builder.place, &format!("unknown option `{name}`; there are `{}`", list.join("`, `"))))
     })
 }
 

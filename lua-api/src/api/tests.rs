@@ -182,7 +182,7 @@ fn schema_reads_as_the_core_knows_it() {
             return {
                 zeta = s.duration { default = "1m", doc = "first" },
                 alpha = s.size { default = "1KiB", min = 1 },
-                mid = s.list { s.enum { "a", "b" }, default = {} },
+                mid = s.list { of = s.enum { "a", "b" }, default = {} },
                 inner = s.table { fields = { b = s.secret { required = true }, a = s.any() }, open = true },
             }"#,
         )
