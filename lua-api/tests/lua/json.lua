@@ -90,7 +90,4 @@ raises("has a metatable", json.array, setmetatable({}, { __index = {} }))
 equal(json.encode(setmetatable({ 1 }, { __index = error, __len = error, __iter = error })), "[1]")
 
 -- An error object reads as its fields.
-equal(
-  json.encode({ err = ccproxy.error(400, "a", "b") }),
-  '{"err":{"status":400,"type":"a","message":"b"}}'
-)
+equal(json.encode({ err = ccproxy.error(400, "a", "b") }), '{"err":{"status":400,"type":"a","message":"b"}}')

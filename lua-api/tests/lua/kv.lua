@@ -31,12 +31,18 @@ equal(kv.cas("c", 1, { b = 1, a = 2 }), true)
 equal(kv.cas("c", { a = 2, b = 1 }, "done"), true)
 equal(kv.get("c"), "done")
 
-equal(kv.update("u", function(old)
-  return (old or 0) + 5
-end), 5)
-equal(kv.update("u", function(old)
-  return old * 2
-end, { ttl = 9 }), 10)
+equal(
+  kv.update("u", function(old)
+    return (old or 0) + 5
+  end),
+  5
+)
+equal(
+  kv.update("u", function(old)
+    return old * 2
+  end, { ttl = 9 }),
+  10
+)
 assert(kv.ttl("u") <= 9)
 equal(kv.update("u", function() end), nil)
 equal(kv.get("u"), 10)

@@ -16,5 +16,11 @@ equal(err.type, "client")
 
 raises("expected string, got nil", services.call)
 raises("bad argument #2 to `ccproxy.services.call`: expected string", services.call, "echo")
-raises("bad argument #3 to `ccproxy.services.call`: a function is not plain data", services.call, "echo", "say", print)
+raises(
+  "bad argument #3 to `ccproxy.services.call`: a function is not plain data",
+  services.call,
+  "echo",
+  "say",
+  print
+)
 raises("larger than", services.call, "echo", "say", ("x"):rep(5000000), ("x"):rep(5000000))

@@ -1,7 +1,10 @@
 local sse = ccproxy.sse
 
 equal(sse.encode { data = "hi" }, "data: hi\n\n")
-equal(sse.encode { event = "tick", data = { n = 1 }, id = "7", retry = 500 }, 'event: tick\nid: 7\nretry: 500\ndata: {"n":1}\n\n')
+equal(
+  sse.encode { event = "tick", data = { n = 1 }, id = "7", retry = 500 },
+  'event: tick\nid: 7\nretry: 500\ndata: {"n":1}\n\n'
+)
 equal(sse.encode { data = "a\nb\r\nc\rd" }, "data: a\ndata: b\ndata: c\ndata: d\n\n")
 equal(sse.encode { comment = "ping" }, ": ping\n\n")
 equal(sse.encode { data = "" }, "data: \n\n")

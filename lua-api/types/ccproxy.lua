@@ -1,0 +1,272 @@
+---@meta ccproxy
+
+--- What a plugin of ccproxy sees. Functions raise on wrong arguments; what fails in the world gives
+--- `nil, err`, where `err` is a `ccproxy.Error`.
+---@class ccproxy
+ccproxy = {}
+
+--- Null inside plain data: JSON's `null`, which a table cannot hold as nil.
+---@type ccproxy.Null
+ccproxy.null = nil
+
+--- Returned by an `event` or `chunk` handler to remove what it was given.
+---@type ccproxy.Drop
+ccproxy.DROP = nil
+
+--- The version of ccproxy.
+---@type string
+ccproxy.version = ""
+
+--- Whether this version has a part of the `ccproxy` table: `ccproxy.has("http")`.
+---@param feature string
+---@return boolean
+function ccproxy.has(feature) end
+
+---@class ccproxy.Null
+---@class ccproxy.Drop
+
+--- What can be written as JSON: text in UTF-8, finite numbers, booleans, `ccproxy.null`, lists and tables.
+---@alias ccproxy.Plain string|number|boolean|ccproxy.Null|table
+
+--- Seconds, or text such as `"250ms"`, `"5m"`, `"1h30m"`.
+---@alias ccproxy.Duration number|string
+
+--- The table that `plugin.lua` returns.
+---@class (exact) ccproxy.Plugin
+---@field name string The name of its folder.
+---@field version string `1.0.0`
+---@field description? string One line.
+---@field enabled? boolean False: it sleeps until the configuration mentions it.
+---@field dependencies? string[] Plugins that must run first.
+---@field provides? string[] Services it offers; each has its functions in `services`.
+---@field requires? string[] Services it cannot do without.
+---@field optional_requires? string[] Services it uses when they are there.
+---@field capabilities? string[] `kv`, `files`, `wire`, `http:api.example.com`: what it may touch.
+---@field config? table<string, ccproxy.schema.Field> Its settings, under `[plugins.<name>]`.
+---@field middleware? ccproxy.Middleware[]
+---@field hooks? table<ccproxy.EventName, ccproxy.HookHandler|ccproxy.Hook>
+---@field routes? ccproxy.Route[]
+---@field tasks? ccproxy.Task[]
+---@field commands? ccproxy.Command[] `ccproxy x <plugin> <name>`
+---@field auth_commands? ccproxy.Command[] `ccproxy auth <name>`
+---@field services? table<string, table<string, fun(...): any>>
+---@field oauth_provider? ccproxy.OAuthProvider
+---@field instances? "one"|"per_core" One VM (default), or one a core for a plugin without state of its own.
+---@field limits? ccproxy.Limits
+---@field setup? fun(plugin: ccproxy.Self, previous?: ccproxy.Plain) Gets ready; `previous` is what `snapshot` returned.
+---@field snapshot? fun(plugin: ccproxy.Self): ccproxy.Plain? What the instance after a reload is given.
+---@field health? fun(plugin: ccproxy.Self): ("pass"|"warn"|"fail")?, string?, table?
+---@field shutdown? fun(plugin: ccproxy.Self)
+
+--- What every handler is given as `plugin`. Read-only.
+---@class ccproxy.Self
+---@field name string
+---@field version string
+---@field generation integer Counts reloads.
+---@field config table<string, any> The settings: checked, defaults filled in, time spans in seconds, sizes in bytes.
+
+--- Limits that are lower than the operator's.
+---@class (exact) ccproxy.Limits
+---@field cpu? ccproxy.Duration Running Lua in one call; waiting does not count.
+---@field wall? ccproxy.Duration A call from beginning to end.
+---@field memory? integer|string
+---@field output? integer|string
+---@field log_rate? integer
+
+---@alias ccproxy.Layer "security"|"observability"|"transformation"|"routing"|"application"|integer
+---@alias ccproxy.BodyAccess "none"|"read"|"write"
+
+--- Handlers on the way of exchanges. A lower layer is further out.
+---@class (exact) ccproxy.Middleware
+---@field layer ccproxy.Layer security = 100, observability = 200, transformation = 300, routing = 400, application = 500
+---@field name? string For logs and status.
+---@field priority? integer Inside the layer: lower is further out.
+---@field when? ccproxy.When Which exchanges it is for; everything when absent.
+---@field body? ccproxy.BodyAccess Its permission for prompts and answers; `"none"` when absent.
+---@field on_error? "closed"|"open" Whether a failure refuses the exchange.
+---@field args? table Handed to the handlers last, as it is.
+---@field request? fun(req: ccproxy.Request, plugin: ccproxy.Self, args?: table): ccproxy.Reply? On the way down.
+---@field response? fun(req: ccproxy.Request, res: ccproxy.Response, plugin: ccproxy.Self, args?: table): ccproxy.Reply? On the way up.
+---@field event? fun(req: ccproxy.Request, ev: ccproxy.StreamEvent, plugin: ccproxy.Self, args?: table): ccproxy.EventReply? One whole event of a stream.
+---@field chunk? fun(req: ccproxy.Request, bytes: string, plugin: ccproxy.Self, args?: table): string|ccproxy.Drop|nil A piece of the answer.
+---@field around? fun(req: ccproxy.Request, next: (fun(): ccproxy.Response?, ccproxy.Error?), plugin: ccproxy.Self, args?: table): ccproxy.Reply? For retries and caches: `next()` runs the rest.
+
+--- All that are given must match.
+---@class (exact) ccproxy.When
+---@field routes? ("provider"|"plugin"|"core")[]
+---@field paths? string[] `/v1/messages`, `/v1/*`
+---@field methods? string[]
+---@field providers? string[]
+---@field models? string[]
+---@field formats? ccproxy.Format[]
+---@field stream? boolean
+---@field status? (string|integer)[] `429`, `5xx`; not for `request` and `around`.
+
+---@alias ccproxy.Format "anthropic_messages"|"openai_chat"|"openai_responses"
+
+--- Nil goes on; an answer answers now; an error refuses.
+---@alias ccproxy.Reply ccproxy.Answer|ccproxy.Error|ccproxy.Response
+
+--- An answer. It has one of `body`, `json` and `sse`, or none.
+---@class (exact) ccproxy.Answer
+---@field status? integer 200 to 599; 200 when absent.
+---@field headers? table<string, string|number|string[]>
+---@field body? string
+---@field json? any Plain data.
+---@field sse? fun(stream: ccproxy.Stream) Produces an event stream.
+
+--- The client's end of an event stream that a route produces.
+---@class ccproxy.Stream
+local Stream = {}
+
+--- Sends an event; waits when the client is slow. Raises when the client is gone.
+---@param event string|ccproxy.EventTable Text is the data of an event without a name.
+function Stream:send(event) end
+
+--- Sends a comment, which keeps the connection open.
+---@param text string
+function Stream:comment(text) end
+
+---@class (exact) ccproxy.EventTable
+---@field event? string Its name.
+---@field name? string The same.
+---@field data any Text, or plain data that becomes JSON.
+
+--- Nil leaves the event as it is; a value replaces it, a list expands it, `ccproxy.DROP` removes it.
+---@alias ccproxy.EventReply ccproxy.StreamEvent|ccproxy.EventTable|ccproxy.Drop|(ccproxy.StreamEvent|ccproxy.EventTable)[]
+
+--- Header fields; names in any case. `headers["x-team"]` reads (nil when absent), assigning sets, assigning
+--- nil removes. Credentials and framing are not there. `for name, value in headers do` walks them.
+---@class ccproxy.Headers: { [string]: string? }
+local Headers = {}
+
+--- Every value of a repeated field.
+---@param name string
+---@return string[]
+function Headers:all(name) end
+
+--- Adds a field beside those of the same name.
+---@param name string
+---@param value string|number
+function Headers:add(name, value) end
+
+--- A request of a client.
+---@class ccproxy.Request
+---@field id string
+---@field method string
+---@field path string Can be set.
+---@field query table<string, string>
+---@field query_string string?
+---@field headers ccproxy.Headers
+---@field body ccproxy.Body Needs `body = "read"` or `"write"`.
+---@field client { id: string } Whose key it was; `anonymous` when none is asked for.
+---@field peer { ip: string, port: integer, tls: boolean, http2: boolean }
+---@field provider string? Can be set on the way down.
+---@field model string? Can be set on the way down; this writes the body.
+---@field format ccproxy.Format?
+---@field stream boolean Whether the body asks for a stream.
+---@field params table<string, string> The `{parameters}` of the route.
+---@field state table This plugin's own table for this exchange.
+---@field elapsed number Seconds since it began.
+
+--- An answer on its way up, or one that `next()` returned.
+---@class ccproxy.Response
+---@field status integer Can be set.
+---@field headers ccproxy.Headers
+---@field body ccproxy.Body? The whole body; nil for a stream, or when it is not here yet.
+---@field stream boolean
+local Response = {}
+
+--- Waits for the whole body of an answer that `next()` returned, so that `body` is there.
+---@return boolean
+function Response:read() end
+
+--- One whole event of a stream. Alive while its handler is.
+---@class ccproxy.StreamEvent
+---@field name string The `event:` field; empty when there is none.
+---@field type string? The name, or the `type` in the data.
+---@field data ccproxy.Body
+---@field raw string
+---@field index integer From 1.
+---@field text string? The piece of answer text it carries, in any format. Can be set.
+
+--- The request to the provider, in the hook `provider.request.prepared`.
+---@class ccproxy.Outbound
+---@field method string
+---@field host string
+---@field path string Can be set.
+---@field headers ccproxy.Headers
+---@field body ccproxy.Body
+---@field request ccproxy.Request
+
+--- Something that happened. Its fields stand beside `name` and `time`; see `docs/plugin-authoring.md`.
+---@class ccproxy.Event
+---@field name string
+---@field time number Seconds since 1970.
+---@field id string The exchange, for events of one.
+---@field body string? Raw bytes, with the capability `wire`.
+---@field [string] any
+
+---@alias ccproxy.EventName
+---| "app.startup"
+---| "app.ready"
+---| "app.shutdown"
+---| "request.started"
+---| "request.completed"
+---| "request.failed"
+---| "provider.request.prepared"
+---| "provider.request.sent"
+---| "provider.response.received"
+---| "provider.error"
+---| "provider.stream.start"
+---| "provider.stream.chunk"
+---| "provider.stream.end"
+---| "plugin.loaded"
+---| "plugin.unloaded"
+---| "plugin.error"
+---| "http.request"
+---| "http.response"
+---| "http.error"
+---| "oauth.token.request"
+---| "oauth.token.response"
+---| "oauth.refresh.request"
+---| "oauth.refresh.response"
+---| "oauth.error"
+---| string
+
+--- Hears an event. `provider.request.prepared` is given the request to the provider instead.
+---@alias ccproxy.HookHandler fun(event: any, plugin: ccproxy.Self)
+
+---@class (exact) ccproxy.Hook
+---@field run ccproxy.HookHandler
+---@field priority? integer Lower hears first; 500 when absent.
+---@field body? ccproxy.BodyAccess For `provider.request.prepared`.
+
+---@class (exact) ccproxy.Route
+---@field method? string `GET` when absent.
+---@field path string After the prefix; `{name}` is a parameter.
+---@field prefix? string `/<plugin>` when absent.
+---@field tags? string[]
+---@field summary? string
+---@field auth? boolean Whether the client key is asked for; true when absent.
+---@field handler fun(req: ccproxy.Request, plugin: ccproxy.Self): ccproxy.Reply?
+
+---@class (exact) ccproxy.Task
+---@field name string
+---@field every ccproxy.Duration From the end of one run to the start of the next; at least a second.
+---@field run fun(plugin: ccproxy.Self, args?: table)
+---@field enabled? boolean
+---@field at_start? boolean
+---@field timeout? ccproxy.Duration
+---@field args? table
+
+---@class (exact) ccproxy.Command
+---@field name string
+---@field summary? string
+---@field run fun(args: string[], plugin: ccproxy.Self): any What it returns is printed.
+
+---@class (exact) ccproxy.OAuthProvider
+---@field name string
+---@field display_name string
+---@field supports_pkce? boolean
+---@field supports_refresh? boolean

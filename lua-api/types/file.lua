@@ -1,0 +1,27 @@
+---@meta ccproxy.file
+
+--- Files in the plugin's own data folder, private to their owner. A path is relative to it; an absolute
+--- one must be the value of a `path` setting that the operator wrote. Needs the capability `files`.
+---@class ccproxy.file
+ccproxy.file = {}
+
+--- Queues text for the end of a file; never waits for the disk.
+---@param path string
+---@param text string
+---@param options? { max_size?: integer, keep?: integer } Turns the file over at `max_size` bytes, keeping `keep` old ones (5 when absent).
+---@return boolean? done
+---@return ccproxy.Error? err The disk is behind, and the text was dropped.
+function ccproxy.file.append(path, text, options) end
+
+--- Queues the removal of a file or of an empty folder.
+---@param path string
+---@return boolean
+function ccproxy.file.remove(path) end
+
+--- The names in a folder, sorted.
+---@param folder? string The plugin's own when absent.
+---@return string[]
+function ccproxy.file.list(folder) end
+
+--- Waits until what was queued is on its way to the disk.
+function ccproxy.file.flush() end

@@ -1,0 +1,43 @@
+---@meta ccproxy.http
+
+--- Requests to hosts that the manifest names: the capability `http:api.example.com`, with `:port` where it
+--- is not the usual one, `http:*.example.com`, or `http:*` for every public host. Private addresses only
+--- when the manifest names the very address. Redirects are followed within one origin.
+---@class ccproxy.http
+ccproxy.http = {}
+
+---@class ccproxy.http.Options
+---@field headers? table<string, string|number>
+---@field timeout? ccproxy.Duration For everything; 10 seconds when absent.
+---@field max_bytes? integer Of the answer's body; 1 MiB when absent.
+
+---@class ccproxy.http.BodyOptions: ccproxy.http.Options
+---@field body? string
+---@field json? any Plain data, instead of `body`.
+
+---@class ccproxy.http.Request: ccproxy.http.BodyOptions
+---@field url string
+---@field method? string `GET` when absent.
+
+---@class ccproxy.http.Answer
+---@field status integer
+---@field headers table<string, string> Names in lower case; repeated fields joined by commas.
+---@field body string
+---@field json fun(self?: ccproxy.http.Answer): any, ccproxy.Error?
+
+---@param request ccproxy.http.Request
+---@return ccproxy.http.Answer? answer
+---@return ccproxy.Error? err Of type `denied`, `timeout`, `too_large` or `connection`.
+function ccproxy.http.request(request) end
+
+---@param url string
+---@param options? ccproxy.http.Options
+---@return ccproxy.http.Answer? answer
+---@return ccproxy.Error? err
+function ccproxy.http.get(url, options) end
+
+---@param url string
+---@param options? ccproxy.http.BodyOptions
+---@return ccproxy.http.Answer? answer
+---@return ccproxy.Error? err
+function ccproxy.http.post(url, options) end
