@@ -12,6 +12,7 @@ local function excluded(patterns, path)
   return false
 end
 
+---@type { lines: integer, lost: integer }
 local counts = { lines = 0, lost = 0 }
 
 local function write(event, plugin)
@@ -26,7 +27,7 @@ local function write(event, plugin)
     local ok, err = ccproxy.file.append(config.file, line .. "\n", rotation)
     if not ok then
       counts.lost = counts.lost + 1
-      ccproxy.log.warn("an access line was lost", { reason = err.message })
+      ccproxy.log.warn("an access line was lost", { reason = tostring(err) })
     end
   end
   if config.console then
@@ -42,13 +43,10 @@ return {
   enabled = false,
   capabilities = { "files" },
   config = {
-    format = ccproxy.schema.enum {
-      "structured",
-      "common",
-      "combined",
+    format = ccproxy.schema.enum({ "structured", "common", "combined" }, {
       default = "structured",
       doc = "`structured` is a JSON object a line; `common` and `combined` are what web servers write",
-    },
+    }),
     file = ccproxy.schema.path {
       default = "access.log",
       doc = "The file; the default is in the plugin's data folder",
@@ -61,7 +59,7 @@ return {
     },
     keep = ccproxy.schema.integer { default = 5, min = 0, max = 100, doc = "Old files that are kept" },
     exclude_paths = ccproxy.schema.list {
-      ccproxy.schema.string {},
+      of = ccproxy.schema.string(),
       default = { "/health*" },
       doc = "Paths that are not logged; a path that ends in `*` stands for all that begin so",
     },

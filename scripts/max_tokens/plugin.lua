@@ -79,7 +79,7 @@ return {
   config = {
     limit = ccproxy.schema.integer { default = 64000, min = 1, doc = "Most answer tokens of any model" },
     models = ccproxy.schema.map {
-      ccproxy.schema.integer { min = 1 },
+      of = ccproxy.schema.integer { min = 1 },
       default = {},
       doc = "Limits by model name; a name that ends in `*` stands for every name that begins so",
     },

@@ -32,7 +32,7 @@ return {
   enabled = false,
   config = {
     aliases = ccproxy.schema.map {
-      ccproxy.schema.string { min_length = 1 },
+      of = ccproxy.schema.string { min_length = 1 },
       default = {},
       doc = "Alias to model; an alias that ends in `*` stands for every name that begins so",
     },

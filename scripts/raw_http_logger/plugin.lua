@@ -26,7 +26,7 @@ local function write(event, text)
   local day = os.date("!%Y-%m-%d", math.floor(event.time))
   local ok, err = ccproxy.file.append(day .. "/" .. event.id .. ".http", text)
   if not ok then
-    ccproxy.log.warn("a message was not written", { id = event.id, reason = err.message })
+    ccproxy.log.warn("a message was not written", { id = event.id, reason = tostring(err) })
   end
 end
 
@@ -78,17 +78,17 @@ return {
     bodies = ccproxy.schema.boolean { default = true, doc = "Whether bodies are written: they hold prompts" },
     max_body = ccproxy.schema.size { default = "256KiB", max = "512KiB", doc = "Most bytes of each body" },
     redact_patterns = ccproxy.schema.list {
-      ccproxy.schema.string { min_length = 1 },
+      of = ccproxy.schema.string { min_length = 1 },
       default = {},
       doc = "Regular expressions of more that is to read `[redacted]` in bodies",
     },
     include_paths = ccproxy.schema.list {
-      ccproxy.schema.string {},
+      of = ccproxy.schema.string(),
       default = {},
       doc = "When it names any, only these paths; a path that ends in `*` stands for all that begin so",
     },
     exclude_paths = ccproxy.schema.list {
-      ccproxy.schema.string {},
+      of = ccproxy.schema.string(),
       default = { "/health*", "/plugins*" },
       doc = "Paths that are not written",
     },

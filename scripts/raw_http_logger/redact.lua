@@ -25,7 +25,7 @@ local function redactor(patterns)
   local function add(pattern, replacement)
     local compiled, err = ccproxy.re.compile(pattern)
     if not compiled then
-      error(string.format("`redact_patterns`: %s", err.message))
+      error(string.format("`redact_patterns`: %s", tostring(err)))
     end
     table.insert(steps, { compiled, replacement })
   end
