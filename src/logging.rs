@@ -43,10 +43,10 @@ pub(crate) fn start(logging: &Logging) -> Result<(), String> {
     subscriber.try_init().map_err(|error| error.to_string())
 }
 
-/// Our own crates at the chosen level; others speak only of trouble, unless everything is asked for.
+/// Our own crates and the plugins at the chosen level; others speak only of trouble, unless everything is asked for.
 fn filter(level: LevelFilter) -> Targets {
     let others = if level == LevelFilter::TRACE { LevelFilter::DEBUG } else { level.min(LevelFilter::WARN) };
-    Targets::new().with_default(others).with_target("ccproxy", level)
+    Targets::new().with_default(others).with_target("ccproxy", level).with_target("plugin", level)
 }
 
 fn colours_wanted() -> bool {
@@ -176,8 +176,10 @@ mod tests {
             tracing::debug!(target: "hyper::proto", "noise");
             tracing::warn!(target: "rustls", "trouble");
             tracing::debug!(target: "ccproxy_core::pipeline", "ours");
+            tracing::debug!(target: "plugin", "a script's");
         });
-        assert!(!text.contains("noise") && text.contains("trouble") && text.contains("ours"), "{text}");
+        assert!(!text.contains("noise") && text.contains("trouble"), "{text}");
+        assert!(text.contains("ours") && text.contains("a script's"), "{text}");
         let text = written(at(LevelFilter::OFF), || tracing::error!(target: "ccproxy", "x"));
         assert_eq!(text, "");
     }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
-/// Header fields that carry credentials, beside any whose name contains `token`, `secret`, `password` or `api-key`.
+/// Header fields that carry credentials, beside those whose names contain one of [`WORDS`].
 const CREDENTIALS: [&str; 7] = [
     "authorization",
     "proxy-authorization",
@@ -14,13 +14,23 @@ const CREDENTIALS: [&str; 7] = [
     "proxy-authenticate",
 ];
 
+/// Parts of names that give a credential away. `token` alone is no such word: rate limits count tokens.
+const WORDS: [&str; 9] = [
+    "secret",
+    "password",
+    "api-key",
+    "apikey",
+    "auth-token",
+    "access-token",
+    "session-token",
+    "security-token",
+    "refresh-token",
+];
+
 /// Whether a field's value is a credential: hidden from logs, events and plugins.
 pub fn is_credential(name: &HeaderName) -> bool {
     let name = name.as_str();
-    CREDENTIALS.contains(&name)
-        || ["secret", "password", "api-key", "auth-token", "access-token", "session-token"]
-            .iter()
-            .any(|word| name.contains(word))
+    CREDENTIALS.contains(&name) || WORDS.iter().any(|word| name.contains(word))
 }
 
 /// Header fields as an object of lower-case names; repeated fields are lists; credentials read `[redacted]`.
@@ -58,6 +68,14 @@ pub fn query(query: &str) -> String {
         .join("&")
 }
 
+/// A URL whose query's credential values read `[redacted]`.
+pub fn url(url: &str) -> String {
+    match url.split_once('?') {
+        Some((place, rest)) => format!("{place}?{}", query(rest)),
+        None => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,9 +88,12 @@ mod tests {
         map.insert("accept", HeaderValue::from_static("a"));
         map.append("accept", HeaderValue::from_static("b"));
         map.insert("x-my-secret-thing", HeaderValue::from_static("s"));
+        map.insert("x-amz-security-token", HeaderValue::from_static("sk-2"));
+        map.insert("anthropic-ratelimit-tokens-limit", HeaderValue::from_static("80000"));
         let shown = serde_json::to_string(&headers(&map)).expect("json");
-        assert!(!shown.contains("sk-1") && !shown.contains("\"s\""), "{shown}");
+        assert!(!shown.contains("sk-") && shown.contains("80000") && !shown.contains("\"s\""), "{shown}");
         assert!(shown.contains(r#""accept":["a","b"]"#), "{shown}");
         assert_eq!(query("beta=true&api_key=abc"), "beta=true&api_key=[redacted]");
+        assert_eq!(url("http://a/b?token=abc"), "http://a/b?token=[redacted]");
     }
 }

@@ -1,10 +1,12 @@
--- How a line is written in each format. Control bytes never reach the file: a client chooses its path
--- and its user agent.
+-- How a line is written in each format. A client chooses its path, its user agent and its model's name:
+-- nothing of them may end a line, close a quote or steer a terminal.
+
+local function escape(char)
+  return string.format("\\x%02x", string.byte(char))
+end
 
 local function plain(text)
-  return (string.gsub(tostring(text), '[%c"\\]', function(char)
-    return string.format("\\x%02x", string.byte(char))
-  end))
+  return (string.gsub(tostring(text), '[%c"\\\128-\255]', escape))
 end
 
 local function or_dash(value)
@@ -15,13 +17,13 @@ local function or_dash(value)
 end
 
 local function target(event)
-  if event.query and event.query ~= ccproxy.null then
-    return event.path .. "?" .. event.query
+  if event.query == nil or event.query == ccproxy.null then
+    return event.path
   end
-  return event.path
+  return event.path .. "?" .. event.query
 end
 
--- NCSA common log format: host ident user [time] "request" status bytes
+-- The common log format of NCSA httpd: host ident user [time] "request" status bytes
 local function common(event)
   return string.format(
     '%s - %s [%s] "%s %s HTTP/%s" %d %s',
@@ -38,9 +40,10 @@ end
 
 -- The same with referrer and user agent.
 local function combined(event)
-  return string.format('%s "-" "%s"', common(event), or_dash(event.user_agent))
+  return string.format('%s "%s" "%s"', common(event), or_dash(event.referer), or_dash(event.user_agent))
 end
 
+-- Of the event's fields, in the order of the documentation.
 local FIELDS = {
   "id",
   "method",
@@ -48,27 +51,47 @@ local FIELDS = {
   "query",
   "status",
   "duration_ms",
+  "head_ms",
   "first_byte_ms",
   "request_bytes",
   "response_bytes",
   "client",
   "peer",
+  "http2",
   "user_agent",
   "provider",
   "model",
   "format",
-  "stream",
+  "streamed",
   "attempts",
   "usage",
   "error",
 }
 
+-- What a terminal or an editor would obey: delete, the C1 controls, line separators, and letters that turn
+-- the reading direction. JSON itself escapes only the controls below 32.
+local OBEYED = { "\127", "\194[\128-\159]", "\226\128[\142\143\168-\174]", "\226\129[\166-\169]" }
+
+local function as_escape(text)
+  return string.format("\\u%04x", utf8.codepoint(text))
+end
+
+-- One JSON object. Fields that say nothing are left out.
 local function structured(event)
   local entry = { time = ccproxy.time.iso(event.time), event = event.name }
-  for _, field in FIELDS do
-    entry[field] = event[field]
+  for _, field in ipairs(FIELDS) do
+    local value = event[field]
+    if value ~= ccproxy.null then
+      entry[field] = value
+    end
   end
-  return ccproxy.json.encode(entry)
+  local line = ccproxy.json.encode(entry)
+  if string.find(line, "[\127\194\226]") then
+    for _, pattern in ipairs(OBEYED) do
+      line = string.gsub(line, pattern, as_escape)
+    end
+  end
+  return line
 end
 
 return { common = common, combined = combined, structured = structured }

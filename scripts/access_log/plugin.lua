@@ -2,8 +2,8 @@
 
 local lines = require("lines")
 
-local function excluded(config, path)
-  for _, pattern in config.exclude_paths do
+local function excluded(patterns, path)
+  for _, pattern in ipairs(patterns) do
     local stem = string.match(pattern, "^(.*)%*$")
     if path == pattern or (stem and string.sub(path, 1, #stem) == stem) then
       return true
@@ -12,15 +12,21 @@ local function excluded(config, path)
   return false
 end
 
+---@type { lines: integer, lost: integer }
+local counts = { lines = 0, lost = 0 }
+
 local function write(event, plugin)
   local config = plugin.config
-  if excluded(config, event.path) then
+  if excluded(config.exclude_paths, event.path) then
     return
   end
   local line = lines[config.format](event)
-  if config.file ~= "" then
-    local ok, err = ccproxy.file.append(config.file, line .. "\n", { max_size = config.max_size, keep = config.keep })
+  counts.lines = counts.lines + 1
+  if config.to_file then
+    local rotation = { max_size = config.max_size, keep = config.keep }
+    local ok, err = ccproxy.file.append(config.file, line .. "\n", rotation)
     if not ok then
+      counts.lost = counts.lost + 1
       ccproxy.log.warn("an access line was lost", { reason = tostring(err) })
     end
   end
@@ -41,23 +47,39 @@ return {
       default = "structured",
       doc = "`structured` is a JSON object a line; `common` and `combined` are what web servers write",
     }),
-    file = ccproxy.schema.path({
+    file = ccproxy.schema.path {
       default = "access.log",
-      doc = "The file; a relative name is in the plugin's data folder, empty is none",
-    }),
-    console = ccproxy.schema.boolean({ default = false, doc = "Whether the lines go to the log as well" }),
-    max_size = ccproxy.schema.size({ default = "10MiB", doc = "The file is turned over beyond this size; 0 is never" }),
-    keep = ccproxy.schema.integer({ default = 5, min = 0, max = 100, doc = "Old files that are kept" }),
-    exclude_paths = ccproxy.schema.list({
-      of = ccproxy.schema.string({}),
+      doc = "The file; the default is in the plugin's data folder",
+    },
+    to_file = ccproxy.schema.boolean { default = true, doc = "Whether the lines go to the file" },
+    console = ccproxy.schema.boolean { default = false, doc = "Whether the lines go to the proxy's log" },
+    max_size = ccproxy.schema.size {
+      default = "10MiB",
+      doc = "The file is turned over beyond this size; 0 is never",
+    },
+    keep = ccproxy.schema.integer { default = 5, min = 0, max = 100, doc = "Old files that are kept" },
+    exclude_paths = ccproxy.schema.list {
+      of = ccproxy.schema.string(),
       default = { "/health*" },
       doc = "Paths that are not logged; a path that ends in `*` stands for all that begin so",
-    }),
+    },
   },
   hooks = {
     ["request.completed"] = write,
     ["request.failed"] = write,
   },
+  snapshot = function()
+    return counts
+  end,
+  setup = function(_, previous)
+    counts = previous or counts
+  end,
+  health = function()
+    if counts.lost > 0 then
+      return "warn", counts.lost .. " lines were lost: the disk is behind", counts
+    end
+    return "pass", counts.lines .. " lines", counts
+  end,
   shutdown = function()
     ccproxy.file.flush()
   end,

@@ -1,25 +1,73 @@
 -- Caps how long answers may be, per model, and fills the limit in where a format requires it.
 
--- Where each format keeps its limit.
+-- Where each format keeps its limit; the first is the one that is filled in.
 local FIELDS = {
   anthropic_messages = { "max_tokens" },
   openai_chat = { "max_completion_tokens", "max_tokens" },
   openai_responses = { "max_output_tokens" },
 }
 
+-- Anthropic's least thinking budget, which must stay below `max_tokens`.
+local LEAST_THINKING = 1024
+
+-- The limit of the longest pattern that fits, so that an exact name beats `claude-*`.
 local function limit_for(config, model)
   local exact = config.models[model]
   if exact then
     return exact
   end
   local best, length = config.limit, -1
-  for pattern, limit in config.models do
+  for pattern, limit in pairs(config.models) do
     local stem = string.match(pattern, "^(.*)%*$")
     if stem and #stem > length and string.sub(model, 1, #stem) == stem then
       best, length = limit, #stem
     end
   end
   return best
+end
+
+-- A thinking budget that no longer fits is lowered with the limit, or the provider refuses the request.
+local function fit_thinking(body, limit)
+  local budget = body:get("thinking.budget_tokens")
+  if type(budget) ~= "number" or budget < limit then
+    return
+  end
+  if limit > LEAST_THINKING then
+    body:set("thinking.budget_tokens", math.max(LEAST_THINKING, limit - 1))
+  else
+    body:delete("thinking")
+  end
+end
+
+local function apply(req, field, limit)
+  req.body:set(field, limit)
+  if req.format == "anthropic_messages" then
+    fit_thinking(req.body, limit)
+  end
+  ccproxy.log.debug("limited an answer", { model = req.model, field = field, limit = limit })
+end
+
+local function on_request(req, plugin)
+  local fields = FIELDS[req.format]
+  if not fields or not req.model then
+    return
+  end
+  local config = plugin.config
+  local limit = limit_for(config, req.model)
+  local present = false
+  for _, field in ipairs(fields) do
+    local asked = req.body:get(field)
+    if asked ~= nil and asked ~= ccproxy.null then
+      present = true
+      local too_much = type(asked) ~= "number" or asked > limit
+      if too_much or (config.enforce and asked ~= limit) then
+        apply(req, field, limit)
+      end
+    end
+  end
+  if not present and (config.enforce or (config.fill and req.format == "anthropic_messages")) then
+    apply(req, fields[1], limit)
+  end
 end
 
 ---@type ccproxy.Plugin
@@ -29,45 +77,30 @@ return {
   description = "Upper limits for the length of answers",
   enabled = false,
   config = {
-    limit = ccproxy.schema.integer({ default = 64000, min = 1, doc = "Most answer tokens of any model" }),
-    models = ccproxy.schema.map({
-      of = ccproxy.schema.integer({ min = 1 }),
+    limit = ccproxy.schema.integer { default = 64000, min = 1, doc = "Most answer tokens of any model" },
+    models = ccproxy.schema.map {
+      of = ccproxy.schema.integer { min = 1 },
       default = {},
       doc = "Limits by model name; a name that ends in `*` stands for every name that begins so",
-    }),
-    fill = ccproxy.schema.boolean({
+    },
+    fill = ccproxy.schema.boolean {
       default = true,
       doc = "Whether a missing limit is filled in where the format requires one (Anthropic)",
-    }),
-    enforce = ccproxy.schema.boolean({ default = false, doc = "Whether the limit replaces smaller ones too" }),
+    },
+    enforce = ccproxy.schema.boolean { default = false, doc = "Whether the limit replaces smaller ones too" },
   },
   middleware = {
     {
-      layer = "transformation",
+      -- Behind the plugins that choose the model: a limit belongs to the model that answers, not to its alias.
+      layer = "routing",
+      priority = 100,
+      when = {
+        routes = { "provider" },
+        paths = { "*/messages", "*/chat/completions", "*/responses" },
+        methods = { "POST" },
+      },
       body = "write",
-      request = function(req, plugin)
-        local fields = FIELDS[req.format]
-        if not fields or not req.model or string.find(req.path, "count_tokens", 1, true) then
-          return
-        end
-        local limit = limit_for(plugin.config, req.model)
-        local present = false
-        for _, field in fields do
-          local asked = req.body:get(field)
-          if asked ~= nil then
-            present = true
-            if type(asked) ~= "number" or asked > limit or plugin.config.enforce then
-              if asked ~= limit then
-                req.body:set(field, limit)
-                ccproxy.log.debug("limited an answer", { model = req.model, field = field, limit = limit })
-              end
-            end
-          end
-        end
-        if not present and (plugin.config.enforce or (plugin.config.fill and req.format == "anthropic_messages")) then
-          req.body:set(fields[1], limit)
-        end
-      end,
+      request = on_request,
     },
   },
 }

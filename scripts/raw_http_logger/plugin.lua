@@ -1,8 +1,11 @@
 -- The wire as it was, on the client's and on the provider's side: one file for each exchange.
 -- Credentials read `[redacted]` before this plugin sees them; bodies hold prompts and answers.
 
+local message = require("message")
+local redactor = require("redact").redactor
+
 local function matches(patterns, path)
-  for _, pattern in patterns do
+  for _, pattern in ipairs(patterns) do
     local stem = string.match(pattern, "^(.*)%*$")
     if path == pattern or (stem and string.sub(path, 1, #stem) == stem) then
       return true
@@ -11,78 +14,55 @@ local function matches(patterns, path)
   return false
 end
 
-local function wanted(config, path)
-  if matches(config.exclude_paths, path) then
+-- Both sides go by the client's path.
+local function wanted(event, config)
+  if not config[event.side] or matches(config.exclude_paths, event.path) then
     return false
   end
-  return #config.include_paths == 0 or matches(config.include_paths, path)
+  return #config.include_paths == 0 or matches(config.include_paths, event.path)
 end
 
-local function head(headers)
-  local names = {}
-  for name in headers do
-    table.insert(names, name)
-  end
-  table.sort(names)
-  local lines = {}
-  for _, name in names do
-    local values = headers[name]
-    for _, value in (type(values) == "table" and values or { values }) do
-      table.insert(lines, name .. ": " .. value)
-    end
-  end
-  return table.concat(lines, "\n")
-end
-
-local function body(event, config)
-  local bytes = event.body
-  if not config.bodies or bytes == nil then
-    return event.body_bytes > 0 and string.format("[%d bytes]", event.body_bytes) or ""
-  end
-  local limit = config.max_body
-  if #bytes > limit or event.truncated then
-    return string.sub(bytes, 1, limit) .. string.format("\n[%d of %d bytes]", math.min(#bytes, limit), event.body_bytes)
-  end
-  return bytes
-end
-
--- Exchanges whose path is not wanted: the client's request comes first and decides for all its messages.
-local left_out = {}
-
-local function write(event, config, title, first)
-  local name = string.format("%s/%s.http", os.date("!%Y-%m-%d", math.floor(event.time)), event.id)
-  local text = string.format(
-    "### %s %s %s\n%s\n%s\n\n%s\n\n",
-    ccproxy.time.iso(event.time),
-    event.side,
-    title,
-    first,
-    head(event.headers),
-    body(event, config)
-  )
-  local ok, err = ccproxy.file.append(name, text)
+local function write(event, text)
+  local day = os.date("!%Y-%m-%d", math.floor(event.time))
+  local ok, err = ccproxy.file.append(day .. "/" .. event.id .. ".http", text)
   if not ok then
-    ccproxy.log.warn("a message was not written", { reason = tostring(err) })
+    ccproxy.log.warn("a message was not written", { id = event.id, reason = tostring(err) })
   end
 end
+
+local redact
 
 local function on_request(event, plugin)
-  if event.side == "client" and not wanted(plugin.config, string.match(event.url, "^[^?]*")) then
-    left_out[event.id] = true
-  end
-  if plugin.config[event.side] and not left_out[event.id] then
-    write(event, plugin.config, "request", event.method .. " " .. event.url)
+  if wanted(event, plugin.config) then
+    local first = event.method .. " " .. event.url
+    write(event, message.render(event, plugin.config, redact, "request", first))
   end
 end
 
 local function on_response(event, plugin)
-  if plugin.config[event.side] and not left_out[event.id] then
-    write(event, plugin.config, "response", tostring(event.status))
+  if wanted(event, plugin.config) then
+    write(event, message.render(event, plugin.config, redact, "response", tostring(event.status)))
   end
 end
 
-local function forget(event)
-  left_out[event.id] = nil
+local function on_error(event, plugin)
+  if wanted(event, plugin.config) then
+    local said = string.format("%s (%s): %s", event.error, event.phase, event.message)
+    write(event, string.format("### %s %s error\n%s\n\n", ccproxy.time.iso(event.time), event.side, said))
+  end
+end
+
+-- Removes the days that are over. Folders go when they are empty.
+local function sweep(plugin)
+  local oldest = os.date("!%Y-%m-%d", os.time() - plugin.config.keep_days * 86400)
+  for _, day in ipairs(ccproxy.file.list()) do
+    if string.match(day, "^%d%d%d%d%-%d%d%-%d%d$") and day < oldest then
+      for _, name in ipairs(ccproxy.file.list(day)) do
+        ccproxy.file.remove(day .. "/" .. name)
+      end
+      ccproxy.file.remove(day)
+    end
+  end
 end
 
 ---@type ccproxy.Plugin
@@ -93,46 +73,38 @@ return {
   enabled = false,
   capabilities = { "files", "wire" },
   config = {
-    client = ccproxy.schema.boolean({ default = true, doc = "Whether the client's side is written" }),
-    provider = ccproxy.schema.boolean({ default = true, doc = "Whether the provider's side is written" }),
-    bodies = ccproxy.schema.boolean({ default = true, doc = "Whether bodies are written: they hold your prompts" }),
-    max_body = ccproxy.schema.size({ default = "256KiB", max = "1MiB", doc = "Most bytes of each body" }),
-    include_paths = ccproxy.schema.list({
-      of = ccproxy.schema.string({}),
+    client = ccproxy.schema.boolean { default = true, doc = "Whether the client's side is written" },
+    provider = ccproxy.schema.boolean { default = true, doc = "Whether the provider's side is written" },
+    bodies = ccproxy.schema.boolean { default = true, doc = "Whether bodies are written: they hold prompts" },
+    max_body = ccproxy.schema.size { default = "256KiB", max = "512KiB", doc = "Most bytes of each body" },
+    redact_patterns = ccproxy.schema.list {
+      of = ccproxy.schema.string { min_length = 1 },
+      default = {},
+      doc = "Regular expressions of more that is to read `[redacted]` in bodies",
+    },
+    include_paths = ccproxy.schema.list {
+      of = ccproxy.schema.string(),
       default = {},
       doc = "When it names any, only these paths; a path that ends in `*` stands for all that begin so",
-    }),
-    exclude_paths = ccproxy.schema.list({
-      of = ccproxy.schema.string({}),
+    },
+    exclude_paths = ccproxy.schema.list {
+      of = ccproxy.schema.string(),
       default = { "/health*", "/plugins*" },
       doc = "Paths that are not written",
-    }),
-    keep_days = ccproxy.schema.integer({ default = 7, min = 1, max = 365, doc = "Days after which files go" }),
+    },
+    keep_days = ccproxy.schema.integer { default = 7, min = 1, max = 365, doc = "Days after which files go" },
   },
   hooks = {
     ["http.request"] = on_request,
     ["http.response"] = on_response,
-    ["request.completed"] = forget,
-    ["request.failed"] = forget,
+    ["http.error"] = on_error,
   },
   tasks = {
-    {
-      name = "sweep",
-      every = "1h",
-      at_start = true,
-      run = function(plugin)
-        local oldest = os.date("!%Y-%m-%d", os.time() - plugin.config.keep_days * 86400)
-        for _, day in ccproxy.file.list() do
-          if string.match(day, "^%d%d%d%d%-%d%d%-%d%d$") and day < oldest then
-            for _, name in ccproxy.file.list(day) do
-              ccproxy.file.remove(day .. "/" .. name)
-            end
-            ccproxy.file.remove(day)
-          end
-        end
-      end,
-    },
+    { name = "sweep", every = "1h", at_start = true, run = sweep },
   },
+  setup = function(plugin)
+    redact = redactor(plugin.config.redact_patterns)
+  end,
   shutdown = function()
     ccproxy.file.flush()
   end,

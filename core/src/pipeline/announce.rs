@@ -76,8 +76,8 @@ pub(super) fn http_request_from_client(exchange: &Arc<Exchange>) {
         return;
     }
     let request = exchange.request.lock();
-    let data =
-        http_request(exchange, "client", request.method.as_str(), &target(&request.uri), &request.headers);
+    let (method, path, url) = (request.method.as_str(), request.uri.path(), target(&request.uri));
+    let data = http_request(exchange, "client", method, path, &url, &request.headers);
     let bytes = request.body.bytes().clone();
     drop(request);
     listeners.emit(with_body(Event::new(Kind::HttpRequest, data), &bytes));
@@ -98,7 +98,9 @@ pub(super) fn sent(exchange: &Arc<Exchange>, outbound: &Outbound) {
         data.insert("bytes".into(), outbound.body.bytes().len().into());
     });
     if listeners.wants(Kind::HttpRequest) {
-        let mut data = http_request(exchange, "provider", outbound.method.as_str(), &url, &outbound.headers);
+        let path = exchange.request.lock().uri.path().to_owned();
+        let mut data =
+            http_request(exchange, "provider", outbound.method.as_str(), &path, &url, &outbound.headers);
         if let Some(Value::Object(headers)) = data.get_mut("headers") {
             // The credential itself is never shown, only that there was one.
             headers.extend(redact::headers(&outbound.credential));
@@ -123,6 +125,7 @@ pub(super) fn provider_error(exchange: &Arc<Exchange>, error: &Error, phase: &st
         emit(exchange, kind, |data| {
             provider_facts(exchange, data);
             data.insert("side".into(), "provider".into());
+            data.insert("path".into(), exchange.request.lock().uri.path().into());
             data.insert("phase".into(), phase.into());
             data.insert("error".into(), error.kind().word().into());
             data.insert("message".into(), error.message().into());
@@ -224,6 +227,8 @@ fn request_facts(exchange: &Exchange, data: &mut Map<String, Value>) {
     data.insert("http2".into(), exchange.peer.http2.into());
     let agent = request.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok());
     data.insert("user_agent".into(), agent.into());
+    let referer = request.headers.get(http::header::REFERER).and_then(|value| value.to_str().ok());
+    data.insert("referer".into(), referer.map(redact::url).into());
     data.insert("provider".into(), request.provider.as_deref().into());
     data.insert("model".into(), request.model.as_deref().into());
     data.insert("stream".into(), request.stream.into());
@@ -238,10 +243,12 @@ fn provider_facts(exchange: &Exchange, data: &mut Map<String, Value>) {
     data.insert("stream".into(), request.stream.into());
 }
 
+/// `path` is the client's on both sides, so that a listener can choose exchanges without keeping state.
 fn http_request(
     exchange: &Exchange,
     side: &str,
     method: &str,
+    path: &str,
     url: &str,
     headers: &HeaderMap,
 ) -> Map<String, Value> {
@@ -249,6 +256,7 @@ fn http_request(
     data.insert("id".into(), exchange.id.to_string().into());
     data.insert("side".into(), side.into());
     data.insert("method".into(), method.into());
+    data.insert("path".into(), path.into());
     data.insert("url".into(), url.into());
     data.insert("headers".into(), Value::Object(redact::headers(headers)));
     data
