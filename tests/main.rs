@@ -5,4 +5,12 @@
 
 mod support;
 
+mod broken_streams;
+mod cancel;
+mod clocks;
+mod credentials;
+mod drain;
+mod errors;
 mod first_light;
+mod guard;
+mod pass_through;
