@@ -107,9 +107,9 @@ fn what_real_clients_send_arrives_unchanged() {
     });
 }
 
-/// The headers of a capture but for those that belong to its connection.
+/// The headers of a capture but for those of its connection, and of browsers, which stay with the proxy.
 fn headers(capture: &Value) -> Vec<(String, String)> {
-    let own = ["host", "content-length", "connection", "transfer-encoding"];
+    let own = ["host", "content-length", "connection", "transfer-encoding", "sec-fetch-mode"];
     let pairs = capture["headers"].as_array().unwrap().iter();
     pairs
         .map(|pair| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned()))

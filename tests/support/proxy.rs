@@ -172,13 +172,14 @@ fn home(config: &Config) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     std::fs::create_dir_all(path.join("scripts")).unwrap();
-    std::fs::create_dir_all(path.join("work")).unwrap();
     for (name, lua) in &config.scripts {
         write_script(&path.join("scripts"), name, lua);
     }
     let scripts = path.join("scripts");
-    let toml =
-        format!("{}plugin_discovery.directories = [{:?}]\n", config.toml, scripts.display().to_string());
+    let mut toml = config.toml.clone();
+    if !config.no_scripts {
+        toml += &format!("plugin_discovery.directories = [{:?}]\n", scripts.display().to_string());
+    }
     std::fs::write(path.join("config.toml"), toml).unwrap();
     home
 }
@@ -193,9 +194,11 @@ fn command(home: &Path, config: &Config) -> Command {
         .env("HOME", home)
         .env("XDG_CONFIG_HOME", home.join(".config"))
         .env("XDG_DATA_HOME", home.join(".local/share"))
-        .env("CONFIG_FILE", home.join("config.toml"))
         .envs(config.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(home.join("work"));
+        .current_dir(config.directory.as_deref().unwrap_or(home));
+    if !config.no_file {
+        command.env("CONFIG_FILE", home.join("config.toml"));
+    }
     command
 }
 
