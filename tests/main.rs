@@ -5,4 +5,19 @@
 
 mod support;
 
+mod broken_streams;
+mod bundled;
+mod cancel;
+mod clocks;
+mod command_line;
+mod credentials;
+mod drain;
+mod errors;
 mod first_light;
+mod guard;
+mod h2;
+mod hooks;
+mod lua;
+mod pass_through;
+mod plugins;
+mod reload;

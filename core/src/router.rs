@@ -101,7 +101,7 @@ impl Router {
         let Some((_, route)) = methods.iter().find(|(known, _)| known == wanted) else {
             return Err(not_allowed(method, path, methods));
         };
-        let params = found.params.iter().map(|(name, value)| (Arc::from(name), value.to_owned())).collect();
+        let params = found.params.iter().map(|(name, value)| (Arc::from(name), decoded(value))).collect();
         Ok((route.clone(), params))
     }
 
@@ -140,6 +140,12 @@ impl Router {
         };
         Error::client(Kind::NotFound, message)
     }
+}
+
+/// A parameter as it is meant: `blue%20sky` is `blue sky`. What is not UTF-8 then stays as it was.
+fn decoded(value: &str) -> String {
+    let meant = percent_encoding::percent_decode_str(value).decode_utf8();
+    meant.map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned)
 }
 
 fn not_allowed(method: &Method, path: &str, methods: &[(Method, Arc<Route>)]) -> Error {

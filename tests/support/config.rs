@@ -1,6 +1,6 @@
 //! What a proxy is started with: a configuration file, scripts, environment, arguments.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Upstream;
 
@@ -11,6 +11,9 @@ pub struct Config {
     pub(super) scripts: Vec<(String, String)>,
     pub(super) environment: Vec<(String, String)>,
     pub(super) arguments: Vec<String>,
+    pub(super) no_scripts: bool,
+    pub(super) no_file: bool,
+    pub(super) directory: Option<PathBuf>,
 }
 
 impl Config {
@@ -40,6 +43,24 @@ impl Config {
     pub fn script(mut self, name: &str, lua: &str) -> Self {
         self.scripts.push((name.to_owned(), lua.to_owned()));
         self
+    }
+
+    /// The home's own scripts folder is not configured: the test names folders itself.
+    pub fn without_scripts(mut self) -> Self {
+        self.no_scripts = true;
+        self
+    }
+
+    /// No file is named, so that the binary searches for its own.
+    pub fn without_file(mut self) -> Self {
+        self.no_file = true;
+        self
+    }
+
+    /// The working folder, whose files the binary searches for.
+    pub fn directory(mut self, folder: &Path) -> Self {
+        self.directory = Some(folder.to_owned());
+        self.without_file()
     }
 
     /// A variable of the environment.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 
 use super::client::Client;
 use super::config::{Config, write_script};
@@ -36,12 +36,10 @@ impl Proxy {
         let log = Arc::new(Mutex::new(String::new()));
         collect(child.stderr.take().unwrap(), log.clone());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = within("the first line of `serve --json`", lines.next_line()).await.unwrap();
-        let Some(first) = first else {
+        let Some(banner) = within("the banner of `serve --json`", banner(&mut lines)).await else {
             eventually("the end of the process", async || child.try_wait().unwrap()).await;
             panic!("`serve` ended at once: {}", log.lock().unwrap());
         };
-        let banner: Value = serde_json::from_str(&first).expect("the first line is JSON");
         let url = banner["addresses"][0].as_str().expect("the banner names an address");
         let address = url.split("://").nth(1).and_then(|address| address.trim_end_matches('/').parse().ok());
         let address = address.expect("the address is a socket's");
@@ -174,13 +172,14 @@ fn home(config: &Config) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     std::fs::create_dir_all(path.join("scripts")).unwrap();
-    std::fs::create_dir_all(path.join("work")).unwrap();
     for (name, lua) in &config.scripts {
         write_script(&path.join("scripts"), name, lua);
     }
     let scripts = path.join("scripts");
-    let toml =
-        format!("{}plugin_discovery.directories = [{:?}]\n", config.toml, scripts.display().to_string());
+    let mut toml = config.toml.clone();
+    if !config.no_scripts {
+        toml += &format!("plugin_discovery.directories = [{:?}]\n", scripts.display().to_string());
+    }
     std::fs::write(path.join("config.toml"), toml).unwrap();
     home
 }
@@ -195,10 +194,24 @@ fn command(home: &Path, config: &Config) -> Command {
         .env("HOME", home)
         .env("XDG_CONFIG_HOME", home.join(".config"))
         .env("XDG_DATA_HOME", home.join(".local/share"))
-        .env("CONFIG_FILE", home.join("config.toml"))
         .envs(config.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(home.join("work"));
+        .current_dir(config.directory.as_deref().unwrap_or(home));
+    if !config.no_file {
+        command.env("CONFIG_FILE", home.join("config.toml"));
+    }
     command
+}
+
+/// The JSON object that `serve` prints first, on one line or several; `None` when it ended before.
+async fn banner<R: tokio::io::AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Option<Value> {
+    let mut text = String::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        text.push_str(&line);
+        if let Ok(value) = serde_json::from_str(&text) {
+            return Some(value);
+        }
+    }
+    None
 }
 
 fn collect(stream: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<String>>) {
