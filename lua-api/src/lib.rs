@@ -1,9 +1,45 @@
-//! What a Lua system plugin can see and do.
+//! What a Lua system plugin can see and do, and the host that runs it.
+//!
+//! The way of a script: [`discover`] finds and declares it, a factory makes its runtime, the runtime's
+//! adapters (middleware, hooks, routes, tasks, commands, services) call into its VM.
 
 pub mod api;
 pub mod data;
 pub mod handle;
 pub mod host;
+
+mod discovery;
+mod engine;
+mod factory;
+mod manifest;
+mod sources;
+
+mod plugin;
+mod runtime;
+mod script;
+
+mod command;
+mod hook;
+mod middleware;
+mod route;
+mod service;
+mod task;
+
+mod answer;
+mod emit;
+mod stream;
+
+mod budget;
+mod call;
+mod clock;
+mod outcome;
+mod require;
+mod sandbox;
+mod vm;
+
+mod breaker;
+mod fault;
+mod watch;
 
 mod args;
 mod fetch;
@@ -11,3 +47,9 @@ mod files;
 mod meter;
 mod pattern;
 mod setting;
+mod units;
+
+pub use breaker::BreakerSettings;
+pub use discovery::{Bundled, DiscoveryError, discover};
+pub use engine::Engine;
+pub use watch::Watch;

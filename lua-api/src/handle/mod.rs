@@ -4,6 +4,15 @@
 //! script kept for too long is dead instead of showing another exchange.
 
 pub mod body;
+pub(crate) mod event;
+pub(crate) mod headers;
+pub(crate) mod next;
+pub(crate) mod outbound;
+pub(crate) mod place;
+pub(crate) mod policy;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod view;
 
 use ccproxy_core::document::Document;
 use ccproxy_core::middleware::BodyAccess;

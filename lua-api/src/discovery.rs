@@ -1,0 +1,130 @@
+//! Finds plugins: folders with a `plugin.lua`, on disk and in the binary. The nearer folder wins by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ccproxy_core::plugin::{PluginFactory, Source};
+
+use crate::engine::Engine;
+use crate::factory::LuaFactory;
+use crate::host::Sources;
+use crate::script::MAIN;
+use crate::sources::{self, MAX_ENTRIES};
+
+/// A plugin that is part of the binary: its name, and its files by relative path.
+pub type Bundled = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// Why a plugin that is there cannot be used.
+#[derive(Clone, Debug)]
+pub struct DiscoveryError {
+    /// The name of its folder.
+    pub name: String,
+    /// The folder; `None` when it is part of the binary.
+    pub path: Option<PathBuf>,
+    /// What is wrong: one line a problem.
+    pub error: String,
+}
+
+impl std::fmt::Display for DiscoveryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "plugin `{}`: {}", self.name, self.error)
+    }
+}
+
+impl std::error::Error for DiscoveryError {}
+
+/// Reads and declares every plugin of `folders`, nearest first, and of `bundled`, in the order of their names.
+///
+/// A broken plugin hides those of its name further away: falling back would run other code than the
+/// one that was put there. Takes a few milliseconds a plugin and blocks; folders that are not there are empty.
+pub fn discover(
+    engine: &Arc<Engine>,
+    folders: &[PathBuf],
+    bundled: &[Bundled],
+) -> Vec<Result<Arc<dyn PluginFactory>, DiscoveryError>> {
+    let mut found: BTreeMap<String, Result<Arc<dyn PluginFactory>, DiscoveryError>> = BTreeMap::new();
+    for folder in folders {
+        for (name, path) in plugin_folders(folder) {
+            found.entry(name.clone()).or_insert_with(|| from_folder(engine, &name, &path));
+        }
+    }
+    for (name, files) in bundled {
+        found.entry((*name).to_owned()).or_insert_with(|| from_binary(engine, name, files));
+    }
+    found.into_values().collect()
+}
+
+/// The folders in a folder that want to be plugins, by name.
+pub(crate) fn plugin_folders(folder: &Path) -> BTreeMap<String, PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeMap::new() };
+    let folders = entries.take(MAX_ENTRIES).flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let path = entry.path();
+        let wanted = !name.starts_with('.') && path.join(MAIN).is_file();
+        wanted.then_some((name, path))
+    });
+    folders.collect()
+}
+
+fn from_folder(
+    engine: &Arc<Engine>,
+    name: &str,
+    path: &Path,
+) -> Result<Arc<dyn PluginFactory>, DiscoveryError> {
+    let refused =
+        |error: String| DiscoveryError { name: name.to_owned(), path: Some(path.to_owned()), error };
+    check_name(name).map_err(refused)?;
+    let sources = sources::read(path).map_err(refused)?;
+    let factory = LuaFactory::new(engine, name, sources, Source::Folder(path.to_owned()));
+    Ok(Arc::new(factory.map_err(|problems| refused(problems.join("\n")))?))
+}
+
+fn from_binary(
+    engine: &Arc<Engine>,
+    name: &str,
+    files: &[(&str, &str)],
+) -> Result<Arc<dyn PluginFactory>, DiscoveryError> {
+    let refused = |error: String| DiscoveryError { name: name.to_owned(), path: None, error };
+    check_name(name).map_err(refused)?;
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
+    let sources = Sources { folder: None, files };
+    let factory = LuaFactory::new(engine, name, sources, Source::Bundled);
+    Ok(Arc::new(factory.map_err(|problems| refused(problems.join("\n")))?))
+}
+
+/// Lower case letters, digits and underscores, beginning with a letter: it is a key in TOML, a part of
+/// environment names and of paths.
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let fine = name.bytes().all(plain)
+        && name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase())
+        && name.len() <= 64
+        && !name.contains("__");
+    if fine {
+        Ok(())
+    } else {
+        Err("its folder's name must be of lower case letters, digits and single `_`".to_owned())
+    }
+}
+
+/// A number that changes when a plugin in these folders appears, goes, or changes a byte of its Lua files.
+pub(crate) fn fingerprint(folders: &[PathBuf]) -> u64 {
+    let mut seen = BTreeSet::new();
+    let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
+    for folder in folders {
+        for (name, path) in plugin_folders(folder) {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            sum.update(name.as_bytes());
+            match sources::read(&path) {
+                Ok(sources) => sum.update(&sources::fingerprint(&sources).to_le_bytes()),
+                Err(reason) => sum.update(reason.as_bytes()),
+            }
+        }
+    }
+    let digest = sum.finish();
+    digest.as_ref().iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}

@@ -1,0 +1,192 @@
+//! Hooks, routes, tasks, commands and services of a manifest.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ccproxy_core::hooks::Kind;
+use ccproxy_core::middleware::BodyAccess;
+use ccproxy_core::plugin::{
+    AuthCommandSpec, CommandSpec, HookSpec, Manifest, RouteSpec, RouteTarget, TaskSpec,
+};
+use http::Method;
+use mlua::{Function, Value};
+
+use super::node::{Node, nearest};
+
+/// The priority of a hook that names none.
+const HOOK_PRIORITY: i32 = 500;
+
+/// How long a task may run when it says nothing.
+const TASK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The map of listeners, sorted by event name.
+pub(super) fn hooks(root: &Node<'_>, manifest: &mut Manifest) -> Vec<(Function, BodyAccess)> {
+    let mut functions = Vec::new();
+    for (name, value) in root.entries("hooks") {
+        let Some(event) = Kind::parse(&name) else {
+            let known = Kind::ALL.iter().map(|(_, name)| *name);
+            let hint = nearest(&name, known).map(|near| format!("; did you mean `{near}`?"));
+            root.problem("hooks", format!("no event is called `{name}`{}", hint.unwrap_or_default()));
+            continue;
+        };
+        let (run, priority, body) = match value {
+            Value::Function(run) => (Some(run), HOOK_PRIORITY, BodyAccess::None),
+            Value::Table(table) => {
+                let node = root.inner(&format!("hooks[\"{name}\"]"), table);
+                let priority = node.integer("priority").unwrap_or(i64::from(HOOK_PRIORITY));
+                let run = node.required_function("run");
+                let body = node.body_access();
+                node.finish();
+                (run, i32::try_from(priority).unwrap_or(HOOK_PRIORITY), body)
+            }
+            other => {
+                root.problem("hooks", format!("`{name}` is a {}, not a function", other.type_name()));
+                continue;
+            }
+        };
+        if let Some(run) = run {
+            manifest.hooks.push(HookSpec { event, name, priority });
+            functions.push((run, body));
+        }
+    }
+    functions
+}
+
+/// The list of routes.
+pub(super) fn routes(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> {
+    let mut functions = Vec::new();
+    for node in root.nodes("routes") {
+        let method = node.text("method").unwrap_or_else(|| "GET".to_owned()).to_ascii_uppercase();
+        let method = method.parse().unwrap_or_else(|_| {
+            node.problem("method", format!("`{}` is no method", method.escape_debug()));
+            Method::GET
+        });
+        let prefix = node.text("prefix").unwrap_or_else(|| format!("/{}", manifest.name));
+        let path = node.text("path").unwrap_or_default();
+        for (key, text) in [("prefix", &prefix), ("path", &path)] {
+            let fine =
+                text.is_empty() || (text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic()));
+            if !fine || text.contains("..") || text.contains("//") || text.contains(['?', '#', '\\']) {
+                node.problem(key, format!("`{}` is no path such as `/status/{{id}}`", text.escape_debug()));
+            }
+        }
+        let spec = RouteSpec {
+            method,
+            prefix,
+            path,
+            tags: node.texts("tags"),
+            summary: node.text("summary").unwrap_or_default(),
+            auth: node.boolean("auth").unwrap_or(true),
+            target: RouteTarget::Handler,
+        };
+        if let Some(handler) = node.required_function("handler") {
+            manifest.routes.push(spec);
+            functions.push(handler);
+        }
+        node.finish();
+    }
+    functions
+}
+
+/// The list of tasks.
+pub(super) fn tasks(root: &Node<'_>, manifest: &mut Manifest) -> Vec<(Function, Value)> {
+    let mut functions = Vec::new();
+    for node in root.nodes("tasks") {
+        let (args, lua_args) = node.args("args");
+        let name = node.required_text("name");
+        if manifest.tasks.iter().any(|task| task.name == name) {
+            node.problem("name", format!("there is another task `{name}`"));
+        }
+        let every = node.duration("every");
+        if every.is_none_or(|every| every < Duration::from_secs(1)) {
+            node.problem("every", "a task needs a time span of at least a second, such as `\"1m\"`");
+        }
+        let spec = TaskSpec {
+            name,
+            every: every.unwrap_or(TASK_TIMEOUT),
+            enabled: node.boolean("enabled").unwrap_or(true),
+            at_start: node.boolean("at_start").unwrap_or(false),
+            timeout: node.duration("timeout").unwrap_or(TASK_TIMEOUT),
+            args,
+        };
+        if let Some(run) = node.required_function("run") {
+            manifest.tasks.push(spec);
+            functions.push((run, lua_args));
+        }
+        node.finish();
+    }
+    functions
+}
+
+/// The list of commands.
+pub(super) fn commands(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> {
+    let read = named(root, "commands");
+    let (specs, functions): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    manifest.commands = specs.into_iter().map(|(name, summary)| CommandSpec { name, summary }).collect();
+    functions
+}
+
+/// The list of commands under `ccproxy auth`.
+pub(super) fn auth_commands(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> {
+    let read = named(root, "auth_commands");
+    let (specs, functions): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    manifest.auth_commands =
+        specs.into_iter().map(|(name, summary)| AuthCommandSpec { name, summary }).collect();
+    functions
+}
+
+fn named(root: &Node<'_>, key: &'static str) -> Vec<((String, String), Function)> {
+    let mut all = Vec::new();
+    for node in root.nodes(key) {
+        let name = node.required_text("name");
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+        if !name.bytes().all(plain) || name.starts_with('-') {
+            node.problem("name", "use lower case letters, digits, `-` and `_`");
+        }
+        let summary = node.text("summary").unwrap_or_default();
+        if let Some(run) = node.required_function("run") {
+            all.push(((name, summary), run));
+        }
+        node.finish();
+    }
+    all
+}
+
+/// The services with their functions. Each is provided; each that is provided must be there.
+pub(super) fn services(
+    root: &Node<'_>,
+    manifest: &mut Manifest,
+) -> BTreeMap<String, BTreeMap<String, Function>> {
+    let mut services = BTreeMap::new();
+    for (name, value) in root.entries("services") {
+        let Value::Table(table) = value else {
+            root.problem(
+                "services",
+                format!("`{name}` is a {}, not a table of functions", value.type_name()),
+            );
+            continue;
+        };
+        let mut functions = BTreeMap::new();
+        for (key, value) in table.pairs::<String, Value>().take(super::MAX_ITEMS).flatten() {
+            match value {
+                Value::Function(function) => {
+                    functions.insert(key, function);
+                }
+                other => root.problem(
+                    "services",
+                    format!("`{name}.{key}` is a {}, not a function", other.type_name()),
+                ),
+            }
+        }
+        if !manifest.provides.contains(&name) {
+            manifest.provides.push(name.clone());
+        }
+        services.insert(name, functions);
+    }
+    for name in &manifest.provides {
+        if !services.contains_key(name) {
+            root.problem("provides", format!("`{name}` has no functions in `services`"));
+        }
+    }
+    services
+}

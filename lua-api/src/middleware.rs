@@ -1,0 +1,205 @@
+//! A script's middleware as the pipeline calls it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use ccproxy_core::body::Answer;
+use ccproxy_core::error::Result;
+use ccproxy_core::exchange::Exchange;
+use ccproxy_core::middleware::{BodyAccess, EventFlow, Flow, Middleware, Next};
+use ccproxy_core::sse;
+use ccproxy_core::step::{BoxFuture, Step};
+use mlua::{AnyUserData, Function, Value};
+
+use crate::answer::{self, Said, wrong};
+use crate::call::Begun;
+use crate::emit;
+use crate::fault::Fault;
+use crate::handle::event::{EventHandle, EventState};
+use crate::handle::next::{self, Outside};
+use crate::handle::place::Place;
+use crate::handle::request;
+use crate::handle::response::ResponseHandle;
+use crate::handle::view::View;
+use crate::manifest::Moments;
+use crate::plugin::Plugin;
+use crate::script::Script;
+use crate::stream;
+
+/// One middleware of one plugin.
+pub(crate) struct LuaMiddleware {
+    pub(crate) plugin: Arc<Plugin>,
+    /// Its place in the manifest.
+    pub(crate) index: usize,
+    pub(crate) body: BodyAccess,
+    /// Counts the events it has seen; an event's `index` is unique, not dense.
+    pub(crate) events: AtomicU64,
+}
+
+impl LuaMiddleware {
+    fn moments<'s>(&self, script: &'s Script) -> Result<&'s Moments, Fault> {
+        script.handlers.middleware.get(self.index).ok_or(Fault::Gone)
+    }
+
+    fn view(
+        &self,
+        script: &Arc<Script>,
+        exchange: &Arc<Exchange>,
+    ) -> Result<(Arc<View>, AnyUserData), Fault> {
+        let view = View::of(script, self.plugin.key, exchange);
+        let request = request::of(&script.vm.lua, &view)?;
+        Ok((view, request))
+    }
+
+    /// What a `request` or `response` returned.
+    fn flow(
+        &self,
+        script: &Arc<Script>,
+        exchange: &Arc<Exchange>,
+        handler: &Function,
+        value: Value,
+    ) -> Result<Flow, Fault> {
+        Ok(match answer::read(script, handler, value)? {
+            Said::Nothing => Flow::Continue,
+            Said::Answer(answer) => Flow::Answer(answer),
+            Said::Refusal(refusal) => Flow::Answer(answer::refusal(exchange, &refusal)),
+            Said::Stream(head, producer) => {
+                Flow::Answer(stream::answer(&self.plugin, script, exchange, head, producer))
+            }
+        })
+    }
+}
+
+/// The function of a moment, which the manifest says is there.
+fn handler(function: &Option<Function>) -> Result<&Function, Fault> {
+    function.as_ref().ok_or(Fault::Gone)
+}
+
+impl Middleware for LuaMiddleware {
+    fn request<'a>(&'a self, exchange: &'a Arc<Exchange>) -> Step<'a, Result<Flow>> {
+        let begin = |script: &Arc<Script>| {
+            let moments = self.moments(script)?;
+            let (view, req) = self.view(script, exchange)?;
+            let run = handler(&moments.request)?;
+            let coroutine = script.vm.trampoline.call_async((run, req, &script.plugin, &moments.args));
+            Ok(Begun::within(coroutine, view, self.body))
+        };
+        let finish = |script: &Arc<Script>, [value, ..]: [Value; 3]| {
+            if value.is_nil() {
+                return Ok(Flow::Continue);
+            }
+            let run = handler(&self.moments(script)?.request)?;
+            self.flow(script, exchange, run, value)
+        };
+        self.plugin.call(Some(exchange), self.plugin.allowed(), "`request`", begin, finish)
+    }
+
+    fn response<'a>(&'a self, exchange: &'a Arc<Exchange>) -> Step<'a, Result<Flow>> {
+        let begin = |script: &Arc<Script>| {
+            let moments = self.moments(script)?;
+            let (view, req) = self.view(script, exchange)?;
+            let res = response_handle(script, &view)?;
+            let run = handler(&moments.response)?;
+            let coroutine = script.vm.trampoline.call_async((run, req, res, &script.plugin, &moments.args));
+            Ok(Begun::within(coroutine, view, self.body))
+        };
+        let finish = |script: &Arc<Script>, [value, ..]: [Value; 3]| {
+            if value.is_nil() {
+                return Ok(Flow::Continue);
+            }
+            let run = handler(&self.moments(script)?.response)?;
+            self.flow(script, exchange, run, value)
+        };
+        self.plugin.call(Some(exchange), self.plugin.allowed(), "`response`", begin, finish)
+    }
+
+    fn event<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        event: &'a sse::Event,
+    ) -> Step<'a, Result<EventFlow>> {
+        let kept: Arc<parking_lot::Mutex<Option<Arc<EventState>>>> = Arc::default();
+        let state = kept.clone();
+        let begin = move |script: &Arc<Script>| {
+            let moments = self.moments(script)?;
+            let (view, req) = self.view(script, exchange)?;
+            let opened = EventState::new(view.clone(), event.clone());
+            *state.lock() = Some(opened.clone());
+            let index = self.events.fetch_add(1, Ordering::Relaxed);
+            let ev = script.vm.lua.create_userdata(EventHandle::new(opened, index))?;
+            let run = handler(&moments.event)?;
+            let coroutine = script.vm.trampoline.call_async((run, req, ev, &script.plugin, &moments.args));
+            Ok(Begun::within(coroutine, view, self.body))
+        };
+        let finish = move |script: &Arc<Script>, [value, ..]: [Value; 3]| {
+            let Some(state) = kept.lock().take() else { return Err(Fault::Gone) };
+            let run = handler(&self.moments(script)?.event)?;
+            emit::events(script, run, self.body, event, &state, value)
+        };
+        self.plugin.call(Some(exchange), self.plugin.allowed(), "`event`", begin, finish)
+    }
+
+    fn chunk<'a>(&'a self, exchange: &'a Arc<Exchange>, bytes: &'a Bytes) -> Step<'a, Result<Option<Bytes>>> {
+        let begin = move |script: &Arc<Script>| {
+            let moments = self.moments(script)?;
+            let (view, req) = self.view(script, exchange)?;
+            let piece = script.vm.lua.create_string(bytes)?;
+            let run = handler(&moments.chunk)?;
+            let coroutine = script.vm.trampoline.call_async((run, req, piece, &script.plugin, &moments.args));
+            Ok(Begun::within(coroutine, view, self.body))
+        };
+        let finish = move |script: &Arc<Script>, [value, ..]: [Value; 3]| {
+            let run = handler(&self.moments(script)?.chunk)?;
+            emit::chunk(run, self.body, bytes, value)
+        };
+        self.plugin.call(Some(exchange), self.plugin.allowed(), "`chunk`", begin, finish)
+    }
+
+    fn around<'a>(&'a self, exchange: &'a Arc<Exchange>, next: Next) -> BoxFuture<'a, Result<Answer>> {
+        Box::pin(async move {
+            let outside = Outside::new(next.clone());
+            let begun = outside.clone();
+            let begin = move |script: &Arc<Script>| {
+                let moments = self.moments(script)?;
+                let (view, req) = self.view(script, exchange)?;
+                let next = next::function(&script.vm.lua, begun.clone(), view.clone())?;
+                let run = handler(&moments.around)?;
+                let coroutine =
+                    script.vm.trampoline.call_async((run, req, next, &script.plugin, &moments.args));
+                let mut begun_call = Begun::within(coroutine, view, self.body);
+                begun_call.outside = Some(begun);
+                Ok(begun_call)
+            };
+            let finish = |script: &Arc<Script>, [value, ..]: [Value; 3]| {
+                let run = handler(&self.moments(script)?.around)?;
+                if let Some(error) = outside.passed_on(&value) {
+                    return Err(Fault::Refusal(error));
+                }
+                match self.flow(script, exchange, run, value)? {
+                    Flow::Answer(answer) => Ok(Some(answer)),
+                    Flow::Continue if outside.was_asked() => {
+                        Err(wrong(run, "called `next()` and must return its answer, or another"))
+                    }
+                    Flow::Continue => Ok(None),
+                }
+            };
+            let step = self.plugin.call(Some(exchange), self.plugin.allowed(), "`around`", begin, finish);
+            match step.get().await? {
+                Some(answer) => Ok(answer),
+                // It neither answered nor asked: the rest of the way goes on without it.
+                None => next.run().await,
+            }
+        })
+    }
+}
+
+fn response_handle(script: &Script, view: &Arc<View>) -> Result<AnyUserData, Fault> {
+    let mut refs = view.refs.lock();
+    if let Some(response) = &refs.response {
+        return Ok(response.clone());
+    }
+    let response = script.vm.lua.create_userdata(ResponseHandle::new(Place::Response(view.clone())))?;
+    refs.response = Some(response.clone());
+    Ok(response)
+}

@@ -1,0 +1,243 @@
+//! A plugin that runs: its VMs, its breaker, its counters, and the one way into its handlers.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use ccproxy_core::error::{Error, Kind, Result, Side};
+use ccproxy_core::exchange::Exchange;
+use ccproxy_core::step::Step;
+use mlua::{Function, Value};
+use tokio::sync::Mutex;
+
+use crate::breaker::{Breaker, Change};
+use crate::call::{Allowed, Begun, call};
+use crate::data;
+use crate::engine::Engine;
+use crate::fault::Fault;
+use crate::host::{Host, Sources};
+use crate::manifest::{Declaration, Handlers};
+use crate::outcome;
+use crate::script::{Meter, Script};
+
+/// Shared by the runtime and its adapters.
+pub(crate) struct Plugin {
+    pub(crate) name: Arc<str>,
+    /// Under which its views stand in exchanges: unique in the process.
+    pub(crate) key: usize,
+    pub(crate) declaration: Arc<Declaration>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) breaker: Breaker,
+    pub(crate) host: Arc<Host>,
+    engine: Arc<Engine>,
+    sources: Arc<Sources>,
+    /// What the instance before this one handed over.
+    previous: Option<serde_json::Value>,
+    cells: Vec<Cell>,
+}
+
+/// The place of one VM.
+#[derive(Default)]
+struct Cell {
+    script: ArcSwapOption<Script>,
+    /// Held by whoever builds the VM anew.
+    rebuild: Mutex<()>,
+}
+
+/// How long `setup` may take, waiting included.
+const SETUP: Duration = Duration::from_secs(10);
+
+/// Most VMs of a plugin with `instances = "per_core"`.
+const MAX_VMS: usize = 8;
+
+impl Plugin {
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        host: Arc<Host>,
+        sources: Arc<Sources>,
+        declaration: Arc<Declaration>,
+    ) -> Arc<Self> {
+        static KEYS: AtomicUsize = AtomicUsize::new(0);
+        let cores = std::thread::available_parallelism().map_or(1, |count| count.get());
+        let cells = if declaration.per_core { cores.min(MAX_VMS) } else { 1 };
+        Arc::new(Plugin {
+            name: host.plugin.clone(),
+            key: KEYS.fetch_add(1, Ordering::Relaxed),
+            declaration,
+            meter: Arc::default(),
+            breaker: Breaker::new(&engine.breaker),
+            previous: host.context.as_ref().and_then(|context| context.previous.clone()),
+            host,
+            engine: engine.clone(),
+            sources,
+            cells: (0..cells).map(|_| Cell::default()).collect(),
+        })
+    }
+
+    /// The limits of a handler that an exchange waits for.
+    pub(crate) fn allowed(&self) -> Allowed {
+        let limits = &self.declaration.limits;
+        Allowed { cpu: limits.cpu, wall: limits.wall }
+    }
+
+    /// The limits of work that no exchange waits for: more CPU, in slices no longer than any other.
+    pub(crate) fn allowed_apart(&self, wall: Duration) -> Allowed {
+        Allowed { cpu: self.declaration.limits.cpu * 10, wall }
+    }
+
+    /// Builds every VM and runs `setup` in each.
+    pub(crate) async fn initialize(&self) -> Result<()> {
+        for cell in &self.cells {
+            self.ready(cell).await.map_err(|fault| fault.into_error(&self.name, "`setup`"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the live script has such a function.
+    pub(crate) fn has(&self, which: fn(&Handlers) -> Option<&Function>) -> bool {
+        self.cells[0].script.load().as_ref().is_some_and(|script| which(&script.handlers).is_some())
+    }
+
+    /// Lets go of the VMs.
+    pub(crate) fn clear(&self) {
+        for cell in &self.cells {
+            cell.script.store(None);
+        }
+    }
+
+    /// Bytes that the VMs use which are free at this moment.
+    pub(crate) fn memory(&self) -> usize {
+        let scripts = self.cells.iter().filter_map(|cell| cell.script.load_full());
+        let measured = scripts.map(|script| match script.vm.try_enter() {
+            Some(_entered) => script.vm.used_memory(),
+            None => 0,
+        });
+        measured.sum()
+    }
+
+    /// Calls a handler of the VM that belongs to `exchange`, or of the first one.
+    pub(crate) fn call<'a, R, B, F>(
+        &'a self,
+        exchange: Option<&Exchange>,
+        allowed: Allowed,
+        label: &'a str,
+        begin: B,
+        finish: F,
+    ) -> Step<'a, Result<R>>
+    where
+        R: Send + 'a,
+        B: FnOnce(&Arc<Script>) -> Result<Begun, Fault> + Send + 'a,
+        F: FnOnce(&Arc<Script>, [Value; 3]) -> Result<R, Fault> + Send + 'a,
+    {
+        if !self.breaker.admits() {
+            self.meter.skipped();
+            return Step::Ready(Err(self.switched_off()));
+        }
+        let cell = self.cell(exchange);
+        let live = cell.script.load_full().filter(|script| !script.vm.is_dead());
+        let Some(script) = live else {
+            return Step::Later(Box::pin(async move {
+                let result = match self.ready(cell).await {
+                    Ok(script) => call(script, allowed, begin, finish).get().await,
+                    Err(fault) => Err(fault),
+                };
+                self.judge(label, result)
+            }));
+        };
+        match call(script, allowed, begin, finish) {
+            Step::Ready(result) => Step::Ready(self.judge(label, result)),
+            Step::Later(later) => Step::Later(Box::pin(async move { self.judge(label, later.await) })),
+        }
+    }
+
+    /// Counts a result, moves the breaker, and turns a fault into the house's error.
+    #[inline]
+    fn judge<R>(&self, label: &str, result: Result<R, Fault>) -> Result<R> {
+        match result {
+            Ok(value) => {
+                if self.breaker.succeeded() == Some(Change::Closed) {
+                    tracing::warn!(plugin = &*self.name, "the plugin works again: its breaker is closed");
+                }
+                Ok(value)
+            }
+            Err(Fault::Refusal(error)) => Err(error),
+            Err(fault) => Err(self.failed(label, fault)),
+        }
+    }
+
+    #[cold]
+    fn failed(&self, label: &str, fault: Fault) -> Error {
+        self.meter.failed();
+        let kind = fault.kind();
+        let error = fault.into_error(&self.name, label);
+        if self.breaker.failed() == Some(Change::Opened) {
+            tracing::error!(
+                plugin = &*self.name,
+                kind,
+                last = error.log().unwrap_or_default(),
+                "the plugin fails too often: its breaker is open"
+            );
+        }
+        error
+    }
+
+    fn switched_off(&self) -> Error {
+        let text = format!("plugin `{}` failed", self.name);
+        Error::new(Side::Plugin, Kind::Unavailable, text)
+            .with_log(format!("plugin `{}` is switched off after too many failures", self.name))
+    }
+
+    fn cell(&self, exchange: Option<&Exchange>) -> &Cell {
+        let place = match exchange {
+            Some(exchange) if self.cells.len() > 1 => {
+                // An exchange keeps its VM, or it would lose its `req.state`.
+                let mut hasher = std::hash::DefaultHasher::new();
+                exchange.id.hash(&mut hasher);
+                (hasher.finish() % self.cells.len() as u64) as usize
+            }
+            _ => 0,
+        };
+        &self.cells[place]
+    }
+
+    /// The script of a place, built anew when there is none or its VM was spoiled.
+    async fn ready(&self, cell: &Cell) -> Result<Arc<Script>, Fault> {
+        let _turn = cell.rebuild.lock().await;
+        let old = cell.script.load_full();
+        if let Some(script) = old.as_ref().filter(|script| !script.vm.is_dead()) {
+            return Ok(script.clone());
+        }
+        let script = Arc::new(Script::load(&self.engine, &self.host, &self.sources, &self.meter)?);
+        self.setup(&script).await?;
+        if old.is_some() {
+            self.meter.rebuilt();
+            tracing::warn!(plugin = &*self.name, "the plugin's VM was thrown away and built again");
+        }
+        cell.script.store(Some(script.clone()));
+        Ok(script)
+    }
+
+    async fn setup(&self, script: &Arc<Script>) -> Result<(), Fault> {
+        if script.handlers.setup.is_none() {
+            return Ok(());
+        }
+        let begin = |script: &Arc<Script>| {
+            let Some(setup) = &script.handlers.setup else { return Err(Fault::Gone) };
+            let previous = match &self.previous {
+                Some(value) => data::from_value(&script.vm.lua, value)?,
+                None => Value::Nil,
+            };
+            let coroutine = script.vm.trampoline.call_async((setup, &script.plugin, previous));
+            Ok(Begun::alone(coroutine))
+        };
+        let done = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
+        call(script.clone(), self.allowed_apart(SETUP), begin, done).get().await
+    }
+}
+
+/// Plain data as arguments of a call.
+pub(crate) fn json(script: &Script, value: &serde_json::Value) -> Result<Value, Fault> {
+    Ok(data::from_value(&script.vm.lua, value)?)
+}

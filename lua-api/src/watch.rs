@@ -1,0 +1,132 @@
+//! Watches plugin folders and says when a plugin's text has really changed.
+//!
+//! Editors save by writing, by renaming over, by deleting and creating; folders are swapped whole. So an
+//! event only means "look": what is told is that the hash of all Lua files is another one.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::discovery::fingerprint;
+
+/// Quiet time after an event before the files are read: half of a save is not looked at.
+const QUIET: Duration = Duration::from_millis(30);
+
+/// The longest that a storm of events can hold the look back.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often folders are looked at when the system cannot tell of changes, or they are not there yet.
+const POLL: Duration = Duration::from_secs(1);
+
+/// A watch. Dropping it ends it.
+pub struct Watch {
+    signals: Sender<Signal>,
+}
+
+enum Signal {
+    /// Something happened in a folder.
+    Event,
+    /// Nobody wants to know any more.
+    Stop,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.signals.send(Signal::Stop);
+    }
+}
+
+impl Watch {
+    /// Calls `changed`, on a thread of its own, each time the plugins in `folders` are other ones than
+    /// before. Folders that are not there yet count as empty. Fails only when no thread can be started.
+    pub fn start(folders: Vec<PathBuf>, changed: impl Fn() + Send + 'static) -> std::io::Result<Watch> {
+        let (sender, signals) = channel();
+        // Read before this returns: what is saved from now on is a change.
+        let last = fingerprint(&folders);
+        let eyes = Eyes::open(folders, sender.clone());
+        thread::Builder::new()
+            .name("lua-watch".to_owned())
+            .spawn(move || eyes.run(&signals, last, &changed))?;
+        Ok(Watch { signals: sender })
+    }
+}
+
+/// The folders, and what tells of events in them.
+struct Eyes {
+    folders: Vec<PathBuf>,
+    watcher: Option<RecommendedWatcher>,
+    watched: Vec<bool>,
+}
+
+impl Eyes {
+    fn open(folders: Vec<PathBuf>, heard: Sender<Signal>) -> Self {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            let worth = event.map_or(true, |event| !event.kind.is_access());
+            if worth {
+                let _ = heard.send(Signal::Event);
+            }
+        });
+        let watcher = watcher
+            .inspect_err(|error| tracing::warn!(%error, "plugin folders are polled: no file events here"))
+            .ok();
+        let watched = vec![false; folders.len()];
+        let mut eyes = Eyes { folders, watcher, watched };
+        eyes.attach();
+        eyes
+    }
+
+    /// Watches the folders that are there and not watched yet.
+    fn attach(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for (folder, watched) in self.folders.iter().zip(&mut self.watched) {
+            if *watched && !folder.is_dir() {
+                let _ = watcher.unwatch(folder);
+                *watched = false;
+            }
+            if !*watched && folder.is_dir() {
+                match watcher.watch(folder, RecursiveMode::Recursive) {
+                    Ok(()) => *watched = true,
+                    Err(error) => tracing::debug!(folder = %folder.display(), %error, "folder is polled"),
+                }
+            }
+        }
+    }
+
+    fn run(mut self, signals: &Receiver<Signal>, mut last: u64, changed: &dyn Fn()) {
+        loop {
+            let polls = self.watched.contains(&false);
+            let wait = if polls { POLL } else { Duration::from_secs(3600) };
+            match signals.recv_timeout(wait) {
+                Ok(Signal::Event) => {
+                    if settle(signals) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.attach();
+            let now = fingerprint(&self.folders);
+            if now != last {
+                last = now;
+                changed();
+            }
+        }
+    }
+}
+
+/// Waits until the events pause; whether the watch ended meanwhile.
+fn settle(signals: &Receiver<Signal>) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        match signals.recv_timeout(QUIET) {
+            Ok(Signal::Event) => {}
+            Ok(Signal::Stop) => return true,
+            Err(_) => return false,
+        }
+    }
+    false
+}
