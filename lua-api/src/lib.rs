@@ -49,6 +49,9 @@ mod pattern;
 mod setting;
 mod units;
 
+#[cfg(test)]
+mod tests;
+
 pub use breaker::BreakerSettings;
 pub use discovery::{Bundled, DiscoveryError, discover};
 pub use engine::Engine;

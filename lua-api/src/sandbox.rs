@@ -41,13 +41,14 @@ pub(crate) fn build(host: &Arc<Host>, sources: &Arc<Sources>) -> mlua::Result<(L
 fn trampoline(lua: &Lua) -> mlua::Result<Function> {
     lua.load(
         r#"
-        local xpcall, pcall, type, tostring, info, traceback = xpcall, pcall, type, tostring, debug.info, debug.traceback
+        local xpcall, pcall, type, tostring, string = xpcall, pcall, type, tostring, string
+        local info, traceback = debug.info, debug.traceback
         local function failure(reason)
             local position
             for level = 2, 40 do
                 local source, line = info(level, "sl")
                 if source == nil then break end
-                if line > 0 and source ~= "ccproxy" and source ~= "__mlua_async_poll" then
+                if line > 0 and source ~= "ccproxy" and string.sub(source, 1, 7) ~= "__mlua_" then
                     position = source .. ":" .. line
                     break
                 end
