@@ -47,7 +47,6 @@ mod files;
 mod meter;
 mod pattern;
 mod setting;
-mod units;
 
 #[cfg(test)]
 mod tests;

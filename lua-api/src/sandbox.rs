@@ -28,7 +28,7 @@ pub(crate) fn build(host: &Arc<Host>, sources: &Arc<Sources>) -> mlua::Result<(L
     restrict_os(&lua, &globals.get("os")?)?;
     seed(&globals.get("math")?)?;
     let ccproxy = api::install(&lua, host)?;
-    globals.raw_set("print", print(&lua, &ccproxy)?)?;
+    globals.raw_set("print", print(&lua, &ccproxy, host.context.is_some())?)?;
     freeze(&ccproxy, &mut HashSet::new())?;
     globals.raw_set("ccproxy", ccproxy)?;
     globals.raw_set("require", require::function(&lua, &host.plugin, sources)?)?;
@@ -93,9 +93,9 @@ fn seed(math: &Table) -> mlua::Result<()> {
 }
 
 /// `print` writes to the log, in one line, at level info; to nothing while the manifest is read.
-fn print(lua: &Lua, ccproxy: &Table) -> mlua::Result<Function> {
+fn print(lua: &Lua, ccproxy: &Table, alive: bool) -> mlua::Result<Function> {
     let info = match ccproxy.raw_get::<Value>("log")? {
-        Value::Table(log) => log.raw_get::<Option<Function>>("info")?,
+        Value::Table(log) if alive => log.raw_get::<Option<Function>>("info")?,
         _ => None,
     };
     let tostring: Function = lua.globals().get("tostring")?;

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use ccproxy_core::config::units::{parse_duration, parse_size};
 use ccproxy_core::middleware::BodyAccess;
 use mlua::{Function, Lua, Table, Value};
 
 use super::MAX_ITEMS;
 use crate::data;
-use crate::units;
 
 /// Everything found wrong so far.
 #[derive(Default)]
@@ -112,12 +112,12 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn duration(&self, key: &'static str) -> Option<Duration> {
-        self.typed(key, "a time span such as `\"30s\"` or a number of seconds", units::duration_of)
+        self.typed(key, "a time span such as `\"30s\"` or a number of seconds", duration_of)
     }
 
     pub(super) fn size(&self, key: &'static str) -> Option<u64> {
         self.typed(key, "a size such as `\"8MiB\"` or a number of bytes", |value| match value {
-            Value::String(text) => units::bytes(&text.to_str().ok()?),
+            Value::String(text) => parse_size(&text.to_str().ok()?),
             other => integer_of(other).and_then(|number| u64::try_from(number).ok()),
         })
     }
@@ -243,6 +243,17 @@ impl<'a> Node<'a> {
 fn text_of(value: &Value) -> Option<String> {
     let text = value.as_string()?;
     (text.as_bytes().len() <= 4 << 10).then(|| text.to_str().ok().map(|text| text.to_owned())).flatten()
+}
+
+/// Seconds as a number, or text with a unit.
+fn duration_of(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::String(text) => parse_duration(&text.to_str().ok()?),
+        Value::Integer(number) => Some(*number as f64),
+        Value::Number(number) => Some(*number),
+        _ => None,
+    };
+    Duration::try_from_secs_f64(seconds?).ok()
 }
 
 fn integer_of(value: &Value) -> Option<i64> {
