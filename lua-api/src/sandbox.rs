@@ -26,6 +26,7 @@ pub(crate) fn build(host: &Arc<Host>, sources: &Arc<Sources>) -> mlua::Result<(L
     }
     globals.get::<Table>("debug")?.raw_set("info", Value::Nil)?;
     restrict_os(&lua, &globals.get("os")?)?;
+    globals.raw_set("pairs", pairs(&lua)?)?;
     seed(&globals.get("math")?)?;
     let ccproxy = api::install(&lua, host)?;
     globals.raw_set("print", print(&lua, &ccproxy, host.context.is_some())?)?;
@@ -62,6 +63,21 @@ fn trampoline(lua: &Lua) -> mlua::Result<Function> {
         end
         return function(handler, ...)
             return xpcall(handler, failure, ...)
+        end
+        "#,
+    )
+    .set_name("=ccproxy")
+    .eval()
+}
+
+/// `pairs` that also walks host objects, such as headers.
+fn pairs(lua: &Lua) -> mlua::Result<Function> {
+    lua.load(
+        r#"
+        local pairs, type = pairs, type
+        return function(object)
+            if type(object) == "userdata" then return object:pairs() end
+            return pairs(object)
         end
         "#,
     )
