@@ -15,7 +15,7 @@ const WAITER: &str = r#"
             local value, reason = ccproxy.wait("go", req.headers["x-wait"])
             return { body = tostring(value or reason.type) .. " " .. req.headers["x-wait"] }
         end
-        if req.headers["x-go"] then return { body = tostring(ccproxy.notify("go", "went")) } end
+        if req.headers["x-go"] then return { body = tostring(ccproxy.notify("go", "went", { keep = 0 })) } end
         local n = 0
         for i = 1, 1000 do n += i end
         return { body = tostring(n) }
