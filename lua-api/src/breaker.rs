@@ -56,6 +56,13 @@ impl Breaker {
         until == 0 || self.probe(until)
     }
 
+    /// Whether a call made now would be refused. Takes no probe.
+    #[inline]
+    pub(crate) fn blocks(&self) -> bool {
+        let until = self.open_until.load(Ordering::Acquire);
+        until != 0 && self.millis() < until
+    }
+
     #[cold]
     fn probe(&self, until: u64) -> bool {
         let now = self.millis();
@@ -137,6 +144,6 @@ mod tests {
             BreakerSettings { failures: 1, window: Duration::from_secs(60), probe: Duration::from_secs(600) };
         let breaker = Breaker::new(&settings);
         assert_eq!(breaker.failed(), Some(Change::Opened));
-        assert!(!breaker.admits());
+        assert!(breaker.blocks() && !breaker.admits());
     }
 }

@@ -113,15 +113,21 @@ where
         if !waits_outside {
             within(left, woken()).await?;
         }
+        // The end of the time wakes the task as well, and then looks like any other wake-up.
         left = left.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Err(timeout());
+        }
     }
 }
 
 /// A wait with an end.
 async fn within<T>(left: Duration, wait: impl Future<Output = T>) -> Result<T, Fault> {
-    tokio::time::timeout(left, wait)
-        .await
-        .map_err(|_| Fault::Timeout("it took longer than its time limit".to_owned()))
+    tokio::time::timeout(left, wait).await.map_err(|_| timeout())
+}
+
+fn timeout() -> Fault {
+    Fault::Timeout("it took longer than its time limit".to_owned())
 }
 
 /// Pending once: whatever the coroutine waits for has the task's waker.

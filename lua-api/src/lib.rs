@@ -48,6 +48,9 @@ mod meter;
 mod pattern;
 mod setting;
 
+#[cfg(test)]
+mod tests;
+
 pub use breaker::BreakerSettings;
 pub use discovery::{Bundled, DiscoveryError, discover};
 pub use engine::Engine;

@@ -33,11 +33,23 @@ pub(crate) struct LuaMiddleware {
     /// Its place in the manifest.
     pub(crate) index: usize,
     pub(crate) body: BodyAccess,
+    /// Exchanges go on without it when it fails, and at once while its breaker is open.
+    pub(crate) open: bool,
     /// Counts the events it has seen; an event's `index` is unique, not dense.
     pub(crate) events: AtomicU64,
 }
 
 impl LuaMiddleware {
+    /// Whether it is left out: its breaker is open, and exchanges go on without it.
+    #[inline]
+    fn left_out(&self) -> bool {
+        let out = self.open && self.plugin.breaker.blocks();
+        if out {
+            self.plugin.meter.skipped();
+        }
+        out
+    }
+
     fn moments<'s>(&self, script: &'s Script) -> Result<&'s Moments, Fault> {
         script.handlers.middleware.get(self.index).ok_or(Fault::Gone)
     }
@@ -78,6 +90,9 @@ fn handler(function: &Option<Function>) -> Result<&Function, Fault> {
 
 impl Middleware for LuaMiddleware {
     fn request<'a>(&'a self, exchange: &'a Arc<Exchange>) -> Step<'a, Result<Flow>> {
+        if self.left_out() {
+            return Step::Ready(Ok(Flow::Continue));
+        }
         let begin = |script: &Arc<Script>| {
             let moments = self.moments(script)?;
             let (view, req) = self.view(script, exchange)?;
@@ -96,6 +111,9 @@ impl Middleware for LuaMiddleware {
     }
 
     fn response<'a>(&'a self, exchange: &'a Arc<Exchange>) -> Step<'a, Result<Flow>> {
+        if self.left_out() {
+            return Step::Ready(Ok(Flow::Continue));
+        }
         let begin = |script: &Arc<Script>| {
             let moments = self.moments(script)?;
             let (view, req) = self.view(script, exchange)?;
@@ -119,6 +137,9 @@ impl Middleware for LuaMiddleware {
         exchange: &'a Arc<Exchange>,
         event: &'a sse::Event,
     ) -> Step<'a, Result<EventFlow>> {
+        if self.left_out() {
+            return Step::Ready(Ok(EventFlow::Unchanged));
+        }
         let kept: Arc<parking_lot::Mutex<Option<Arc<EventState>>>> = Arc::default();
         let state = kept.clone();
         let begin = move |script: &Arc<Script>| {
@@ -141,6 +162,9 @@ impl Middleware for LuaMiddleware {
     }
 
     fn chunk<'a>(&'a self, exchange: &'a Arc<Exchange>, bytes: &'a Bytes) -> Step<'a, Result<Option<Bytes>>> {
+        if self.left_out() {
+            return Step::Ready(Ok(None));
+        }
         let begin = move |script: &Arc<Script>| {
             let moments = self.moments(script)?;
             let (view, req) = self.view(script, exchange)?;
@@ -157,6 +181,9 @@ impl Middleware for LuaMiddleware {
     }
 
     fn around<'a>(&'a self, exchange: &'a Arc<Exchange>, next: Next) -> BoxFuture<'a, Result<Answer>> {
+        if self.left_out() {
+            return next.run();
+        }
         Box::pin(async move {
             let outside = Outside::new(next.clone());
             let begun = outside.clone();

@@ -56,11 +56,13 @@ fn text_fault(said: &str, position: Option<String>, traceback: String) -> Fault 
     if said.ends_with(NO_MEMORY) {
         return Fault::Memory(said.to_owned());
     }
+    // mlua looks fields up in Lua of its own, whose position tells an author nothing.
+    let said = said.strip_prefix("__mlua_index:").and_then(|rest| rest.split_once(": ")).map_or(said, |(_, text)| text);
     let message = match position {
         Some(position) if !said.contains(".lua:") => format!("{position}: {said}"),
         _ => said.to_owned(),
     };
-    Fault::Script { message: clip(message), traceback }
+    Fault::Script { message, traceback }
 }
 
 /// The first bytes of a text value.
@@ -68,7 +70,8 @@ fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             let bytes = text.as_bytes();
-            Some(String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)]).into_owned())
+            // A little more than is kept, so that what is cut is marked.
+            Some(clip(String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT + 4)]).into_owned()))
         }
         Value::Integer(number) => Some(number.to_string()),
         Value::Number(number) => Some(number.to_string()),

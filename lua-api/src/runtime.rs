@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ccproxy_core::error::Result;
 use ccproxy_core::hooks::Hook;
-use ccproxy_core::middleware::Middleware;
+use ccproxy_core::middleware::{Middleware, OnError};
 use ccproxy_core::plugin::{Command, Health, HealthStatus, PluginRuntime, RouteHandler, Service, Task};
 use ccproxy_core::step::BoxFuture;
 use mlua::{Function, Value};
@@ -120,6 +120,7 @@ impl PluginRuntime for LuaRuntime {
             plugin: self.plugin.clone(),
             index,
             body: spec.body,
+            open: spec.on_error == OnError::Open,
             events: AtomicU64::new(1),
         }))
     }

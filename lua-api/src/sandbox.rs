@@ -26,9 +26,10 @@ pub(crate) fn build(host: &Arc<Host>, sources: &Arc<Sources>) -> mlua::Result<(L
     }
     globals.get::<Table>("debug")?.raw_set("info", Value::Nil)?;
     restrict_os(&lua, &globals.get("os")?)?;
+    globals.raw_set("pairs", pairs(&lua)?)?;
     seed(&globals.get("math")?)?;
     let ccproxy = api::install(&lua, host)?;
-    globals.raw_set("print", print(&lua, &ccproxy)?)?;
+    globals.raw_set("print", print(&lua, &ccproxy, host.context.is_some())?)?;
     freeze(&ccproxy, &mut HashSet::new())?;
     globals.raw_set("ccproxy", ccproxy)?;
     globals.raw_set("require", require::function(&lua, &host.plugin, sources)?)?;
@@ -41,13 +42,14 @@ pub(crate) fn build(host: &Arc<Host>, sources: &Arc<Sources>) -> mlua::Result<(L
 fn trampoline(lua: &Lua) -> mlua::Result<Function> {
     lua.load(
         r#"
-        local xpcall, pcall, type, tostring, info, traceback = xpcall, pcall, type, tostring, debug.info, debug.traceback
+        local xpcall, pcall, type, tostring, string = xpcall, pcall, type, tostring, string
+        local info, traceback = debug.info, debug.traceback
         local function failure(reason)
             local position
             for level = 2, 40 do
                 local source, line = info(level, "sl")
                 if source == nil then break end
-                if line > 0 and source ~= "ccproxy" and source ~= "__mlua_async_poll" then
+                if line > 0 and source ~= "ccproxy" and string.sub(source, 1, 7) ~= "__mlua_" then
                     position = source .. ":" .. line
                     break
                 end
@@ -61,6 +63,21 @@ fn trampoline(lua: &Lua) -> mlua::Result<Function> {
         end
         return function(handler, ...)
             return xpcall(handler, failure, ...)
+        end
+        "#,
+    )
+    .set_name("=ccproxy")
+    .eval()
+}
+
+/// `pairs` that also walks host objects, such as headers.
+fn pairs(lua: &Lua) -> mlua::Result<Function> {
+    lua.load(
+        r#"
+        local pairs, type = pairs, type
+        return function(object)
+            if type(object) == "userdata" then return object:pairs() end
+            return pairs(object)
         end
         "#,
     )
@@ -92,9 +109,9 @@ fn seed(math: &Table) -> mlua::Result<()> {
 }
 
 /// `print` writes to the log, in one line, at level info; to nothing while the manifest is read.
-fn print(lua: &Lua, ccproxy: &Table) -> mlua::Result<Function> {
+fn print(lua: &Lua, ccproxy: &Table, alive: bool) -> mlua::Result<Function> {
     let info = match ccproxy.raw_get::<Value>("log")? {
-        Value::Table(log) => log.raw_get::<Option<Function>>("info")?,
+        Value::Table(log) if alive => log.raw_get::<Option<Function>>("info")?,
         _ => None,
     };
     let tostring: Function = lua.globals().get("tostring")?;
