@@ -126,6 +126,7 @@ fn read(lua: &Lua, bytes: Bytes, limit: usize) -> mlua::Result<Option<Table>> {
 /// The last line of a field that the decoder leaves in the raw bytes.
 fn field_of<'a>(raw: &'a [u8], field: &str) -> Option<&'a [u8]> {
     let lines = raw.split(|byte| matches!(byte, b'\n' | b'\r'));
-    let found = lines.filter_map(|line| line.strip_prefix(field.as_bytes())?.strip_prefix(b":")).last()?;
+    let found =
+        lines.filter_map(|line| line.strip_prefix(field.as_bytes())?.strip_prefix(b":")).next_back()?;
     Some(found.strip_prefix(b" ").unwrap_or(found))
 }

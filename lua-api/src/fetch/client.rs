@@ -137,7 +137,5 @@ fn broken(error: reqwest::Error) -> Failed {
         cause = inner;
         depth += 1;
     }
-    let mut text = cause.to_string();
-    text.truncate(text.floor_char_boundary(500));
-    Failed::Broken(text)
+    Failed::Broken(cause.to_string().chars().take(500).collect())
 }
