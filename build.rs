@@ -1,7 +1,5 @@
 //! Embeds `scripts/` in the binary: one entry a plugin, with its Lua files by relative path.
 
-#![expect(clippy::print_stdout, reason = "how a build script speaks to cargo")]
-
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

@@ -87,7 +87,8 @@ fn report(what: &str, micros: f64, without: f64) {
 
 fn exchange(generation: &Arc<Generation>) -> Arc<Exchange> {
     let mut headers = HeaderMap::new();
-    for (name, value) in [("x-team", "red"), ("content-type", "application/json"), ("user-agent", "bench/1")] {
+    for (name, value) in [("x-team", "red"), ("content-type", "application/json"), ("user-agent", "bench/1")]
+    {
         headers.insert(name, HeaderValue::from_static(value));
     }
     let request = Request {

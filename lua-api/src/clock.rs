@@ -104,6 +104,7 @@ impl Face {
     fn run(&self) {
         let mut idle = 0;
         while !self.ended.load(Ordering::SeqCst) {
+            #[expect(clippy::disallowed_methods, reason = "a thread of its own")]
             thread::sleep(TICK);
             self.ticks.fetch_add(1, Ordering::Relaxed);
             idle = if self.active.swap(false, Ordering::SeqCst) { 0 } else { idle + 1 };

@@ -3,6 +3,8 @@
 //! Appends go through a queue to one thread per plugin instance, in order. A full queue drops the text and
 //! counts it; a failing disk is logged once a minute and never reaches the exchange.
 
+#![expect(clippy::disallowed_types, reason = "bounded by bytes: see `QUEUE_BYTES`")]
+
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -16,6 +18,8 @@ use tokio::sync::oneshot;
 
 /// Bytes that may wait for the disk.
 const QUEUE_BYTES: usize = 8 << 20;
+/// What a waiting text costs beside its bytes.
+const OVERHEAD: usize = 128;
 /// Files kept open at once.
 const OPEN_FILES: usize = 32;
 /// How often a failing disk is mentioned.
@@ -85,7 +89,8 @@ impl Files {
 
     /// Queues text for the end of a file. False when the queue is full and the text was dropped.
     pub(crate) fn append(&self, path: PathBuf, text: Vec<u8>, rotation: Rotation) -> bool {
-        let length = text.len();
+        // A text weighs a little even when it is empty, so that the count of texts is bounded too.
+        let length = text.len() + OVERHEAD;
         if self.shared.queued.fetch_add(length, Ordering::Relaxed) + length > QUEUE_BYTES {
             self.shared.queued.fetch_sub(length, Ordering::Relaxed);
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +150,7 @@ impl Writer {
             match job {
                 Job::Append(path, text, rotation) => {
                     let outcome = self.append(&path, &text, rotation);
-                    self.shared.queued.fetch_sub(text.len(), Ordering::Relaxed);
+                    self.shared.queued.fetch_sub(text.len() + OVERHEAD, Ordering::Relaxed);
                     if let Err(error) = outcome {
                         self.open.remove(&path);
                         self.complain(&path, &error);

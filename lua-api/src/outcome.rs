@@ -57,7 +57,10 @@ fn text_fault(said: &str, position: Option<String>, traceback: String) -> Fault 
         return Fault::Memory(said.to_owned());
     }
     // mlua looks fields up in Lua of its own, whose position tells an author nothing.
-    let said = said.strip_prefix("__mlua_index:").and_then(|rest| rest.split_once(": ")).map_or(said, |(_, text)| text);
+    let said = said
+        .strip_prefix("__mlua_index:")
+        .and_then(|rest| rest.split_once(": "))
+        .map_or(said, |(_, text)| text);
     let message = match position {
         Some(position) if !said.contains(".lua:") => format!("{position}: {said}"),
         _ => said.to_owned(),

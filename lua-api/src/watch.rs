@@ -4,7 +4,7 @@
 //! event only means "look": what is told is that the hash of all Lua files is another one.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use crate::discovery::fingerprint;
 /// Quiet time after an event before the files are read: half of a save is not looked at.
 const QUIET: Duration = Duration::from_millis(30);
 
+/// Events that may wait; more say nothing new.
+const SIGNALS: usize = 64;
+
 /// The longest that a storm of events can hold the look back.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -23,7 +26,7 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// A watch. Dropping it ends it.
 pub struct Watch {
-    signals: Sender<Signal>,
+    signals: SyncSender<Signal>,
 }
 
 enum Signal {
@@ -43,7 +46,7 @@ impl Watch {
     /// Calls `changed`, on a thread of its own, each time the plugins in `folders` are other ones than
     /// before. Folders that are not there yet count as empty. Fails only when no thread can be started.
     pub fn start(folders: Vec<PathBuf>, changed: impl Fn() + Send + 'static) -> std::io::Result<Watch> {
-        let (sender, signals) = channel();
+        let (sender, signals) = sync_channel(SIGNALS);
         // Read before this returns: what is saved from now on is a change.
         let last = fingerprint(&folders);
         let eyes = Eyes::open(folders, sender.clone());
@@ -62,11 +65,12 @@ struct Eyes {
 }
 
 impl Eyes {
-    fn open(folders: Vec<PathBuf>, heard: Sender<Signal>) -> Self {
+    fn open(folders: Vec<PathBuf>, heard: SyncSender<Signal>) -> Self {
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let worth = event.map_or(true, |event| !event.kind.is_access());
             if worth {
-                let _ = heard.send(Signal::Event);
+                // A full queue holds enough reasons to look.
+                let _ = heard.try_send(Signal::Event);
             }
         });
         let watcher = watcher

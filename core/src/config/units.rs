@@ -76,7 +76,7 @@ pub fn duration_text(seconds: f64) -> String {
 /// The shortest way to write a number of bytes that reads back the same.
 pub fn size_text(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-        if bytes >= factor && bytes % factor == 0 {
+        if bytes >= factor && bytes.is_multiple_of(factor) {
             return format!("{}{unit}", bytes / factor);
         }
     }

@@ -100,7 +100,7 @@ fn when(node: &Node<'_>, moments: Declared) -> When {
             when.problem("status", format!("`{pattern}` is no status such as `429` or `5xx`"));
         }
     }
-    if !status.is_empty() && !(moments.response || moments.event || moments.chunk) {
+    if !(status.is_empty() || moments.response || moments.event || moments.chunk) {
         when.problem("status", "there is no status yet in `request` and `around`");
     }
     let read = When {

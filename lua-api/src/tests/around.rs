@@ -68,7 +68,9 @@ async fn it_may_answer_itself_edit_the_answer_or_not_care() {
 
 #[tokio::test]
 async fn a_failure_of_the_rest_is_seen_and_passed_on_whole() {
-    for text in ["local res, err = next() assert(err.status == 504) return err", "next()", "error(select(2, next()))"] {
+    for text in
+        ["local res, err = next() assert(err.status == 504) return err", "next()", "error(select(2, next()))"]
+    {
         let (bench, answer, tries) = around(text, 0).await;
         let error = answer.expect_err("it failed");
         assert_eq!((error.side(), error.kind(), tries), (Side::Upstream, Kind::GatewayTimeout, 1), "{text}");

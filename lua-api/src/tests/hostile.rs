@@ -29,15 +29,23 @@ const CASES: &[(&str, &str, Outcome)] = &[
     ("2 swallowed once", "pcall(function() while true do end end) return nil", Cpu),
     ("3 coroutine", "coroutine.wrap(function() while true do end end)()", Cpu),
     ("3 index", "local t = setmetatable({}, {__index = function() while true do end end}) return t.x", Cpu),
-    ("3 eq", "local m = {__eq = function() while true do end end} \
-              return setmetatable({}, m) == setmetatable({}, m)", Cpu),
+    (
+        "3 eq",
+        "local m = {__eq = function() while true do end end} \
+              return setmetatable({}, m) == setmetatable({}, m)",
+        Cpu,
+    ),
     ("3 iter", "for _ in setmetatable({}, {__iter = function() while true do end end}) do end", Cpu),
     ("3 tostring", "tostring(setmetatable({}, {__tostring = function() while true do end end}))", Cpu),
     ("4 coroutines", "local t = {} for i = 1, 1e6 do t[i] = coroutine.create(function() end) end", Limit),
     ("5 recursion", "local function f() return 1 + f() end f()", Says("stack overflow")),
     ("5 pcall recursion", "local function f() pcall(f) f() end f()", Limit),
-    ("5 metamethod recursion", "local m = {} m.__index = function(t, k) return t[k .. 'x'] end \
-                                return setmetatable({}, m).a", Says("")),
+    (
+        "5 metamethod recursion",
+        "local m = {} m.__index = function(t, k) return t[k .. 'x'] end \
+                                return setmetatable({}, m).a",
+        Says(""),
+    ),
     ("6 rep", "return ('x'):rep(2^30)", Memory),
     ("6 doubling", "local s = 'x' while true do s = s .. s end", Memory),
     ("6 concat", "local t = {} for i = 1, 1e5 do t[i] = ('y'):rep(1000) end return table.concat(t)", Limit),
@@ -46,8 +54,12 @@ const CASES: &[(&str, &str, Outcome)] = &[
     ("7 insert", "local t = {} while true do table.insert(t, ('z'):rep(100) .. #t) end", Limit),
     ("8 pattern", "return (('a'):rep(40000)):find((('a-'):rep(30)) .. 'b')", Cpu),
     ("9 comparator", "table.sort({3, 1, 2}, function() error('no') end)", Says("no")),
-    ("9 inconsistent", "local t = {} for i = 1, 1000 do t[i] = i end \
-                        pcall(table.sort, t, function() return true end)", Fine),
+    (
+        "9 inconsistent",
+        "local t = {} for i = 1, 1000 do t[i] = i end \
+                        pcall(table.sort, t, function() return true end)",
+        Fine,
+    ),
     ("10 format", "return string.format('%99999d', 1)", Says("invalid")),
     ("10 pack", "return string.pack('i17', 1)", Says("out of limits")),
     ("11 loadstring", "return loadstring('return 1')", Says("attempt to call a nil value")),
@@ -59,7 +71,11 @@ const CASES: &[(&str, &str, Outcome)] = &[
     ("13 package", "return package.loadlib('x')", Says("nil")),
     ("13 require up", "return require('../../x')", Says("own folder")),
     ("13 require absolute", "return require('/etc/passwd')", Says("own folder")),
-    ("14 debug", "assert(debug.getregistry == nil and debug.info == nil and debug.setmetatable == nil)", Fine),
+    (
+        "14 debug",
+        "assert(debug.getregistry == nil and debug.info == nil and debug.setmetatable == nil)",
+        Fine,
+    ),
     ("14 fenv", "assert(getfenv == nil and setfenv == nil and newproxy == nil)", Fine),
     ("15 string", "string.format = nil", Says("readonly")),
     ("15 string metatable", "getmetatable('').__index = {}", Says("")),
@@ -70,15 +86,26 @@ const CASES: &[(&str, &str, Outcome)] = &[
     ("19 wrong self", "local f = req.headers.all f({}, 'x')", Says("")),
     ("19 self of another kind", "local f = req.headers.all f(req, 'x')", Says("")),
     ("19 nil self", "local f = req.headers.add f(nil)", Says("")),
-    ("19 nan", "req.headers['x'] = 0/0 assert(req.headers[0/0] == nil) assert(req.headers[2^53 + 1] == nil)", Fine),
+    (
+        "19 nan",
+        "req.headers['x'] = 0/0 assert(req.headers[0/0] == nil) assert(req.headers[2^53 + 1] == nil)",
+        Fine,
+    ),
     ("19 table value", "req.headers['x'] = {}", Says("not a string")),
     ("19 field", "return req.nothing.deeper", Says("unknown field")),
     ("19 set field", "req.method = 'PUT'", Says("")),
     ("20 reentry", "for name in req.headers do req.headers[name] = nil end assert(#req.headers == 0)", Fine),
     ("21 endless yield", "while true do coroutine.yield() end", Cpu),
-    ("22 looping error object", "error(setmetatable({}, {__tostring = function() while true do end end}))", Cpu),
-    ("22 throwing error object", "error(setmetatable({}, {__tostring = function() error('deep') end}))",
-     Says("an error object")),
+    (
+        "22 looping error object",
+        "error(setmetatable({}, {__tostring = function() while true do end end}))",
+        Cpu,
+    ),
+    (
+        "22 throwing error object",
+        "error(setmetatable({}, {__tostring = function() error('deep') end}))",
+        Says("an error object"),
+    ),
     ("22 large message", "error(('m'):rep(3e6))", Says("[cut]")),
     ("23 hidden metatable", "error(setmetatable({}, {__metatable = false}))", Says("table")),
     ("23 nil", "error(nil)", Says("nil")),
@@ -101,7 +128,11 @@ const CASES: &[(&str, &str, Outcome)] = &[
     ("32 large body", "return { body = ('x'):rep(9e6) }", Says("larger")),
     ("32 wrong type", "return 7", Says("returned a")),
     ("32 unknown key", "return { stauts = 200 }", Says("no key `stauts`")),
-    ("42 clock", "local n = 0 for i = 1, 1000 do local c = os.clock() assert(c * 1000 % 1 < 1e-6 or c * 1000 % 1 > 0.999999) end", Fine),
+    (
+        "42 clock",
+        "local n = 0 for i = 1, 1000 do local c = os.clock() assert(c * 1000 % 1 < 1e-6 or c * 1000 % 1 > 0.999999) end",
+        Fine,
+    ),
     ("44 collector", "collectgarbage('stop')", Says("")),
     ("44 count", "assert(type(collectgarbage('count')) == 'number')", Fine),
 ];
@@ -228,11 +259,13 @@ async fn a_vm_that_can_hardly_allocate_fails_cleanly() {
             crate::BreakerSettings::default(),
         );
         let body = "local t = {} for i = 1, 20000 do t[i] = { i, tostring(i), req.headers['x-team'] } end";
-        let Ok(factory) = super::declare_in(&engine, &[("plugin.lua", &manifest(&request_fields(body)))]) else {
+        let Ok(factory) = super::declare_in(&engine, &[("plugin.lua", &manifest(&request_fields(body)))])
+        else {
             continue;
         };
         let services = std::sync::Arc::default();
-        let Ok(runtime) = ccproxy_core::plugin::PluginFactory::create(&factory, super::context(None, &services))
+        let Ok(runtime) =
+            ccproxy_core::plugin::PluginFactory::create(&factory, super::context(None, &services))
         else {
             continue;
         };

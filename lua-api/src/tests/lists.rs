@@ -41,11 +41,14 @@ async fn a_prepared_request_is_edited_but_not_sent_elsewhere() {
             assert(out.request.path == '/v1/messages' and out.headers['x-a'] == 'b')
             assert(out.credential == nil)
         end } }"
-            .replace("assert(out.credential == nil)", "assert(not pcall(function() return out.credential end))
+            .replace(
+                "assert(out.credential == nil)",
+                "assert(not pcall(function() return out.credential end))
             assert(not pcall(function() out.host = 'evil' end))
             out.path = '/v2/messages'
             out.headers['x-a'] = 'c'
-            out.body:set('max_tokens', 5)")
+            out.body:set('max_tokens', 5)",
+            )
             .as_str(),
     )
     .await;
@@ -89,7 +92,9 @@ async fn routes_tasks_and_commands_run() {
     let task = runtime.task(0).expect("a task");
     task.run().await.expect("it runs");
     task.run().await.expect("it runs");
-    let call = async |index: usize| runtime.route(index).expect("a route").call(&exchange()).await.expect("an answer");
+    let call = async |index: usize| {
+        runtime.route(index).expect("a route").call(&exchange()).await.expect("an answer")
+    };
     assert_eq!(body(call(0).await).await, r#"{"n":4,"path":"/v1/messages"}"#);
     assert_eq!(call(1).await.status, 404);
     assert_eq!(call(2).await.status, 204);
@@ -98,7 +103,10 @@ async fn routes_tasks_and_commands_run() {
     assert!(runtime.task(2).expect("a task").run().await.is_err());
     let sum = runtime.command(0).expect("a command").run(vec!["2".to_owned(), "3".to_owned()]).await;
     assert_eq!(sum.expect("a value"), json!({ "sum": 5 }));
-    assert_eq!(runtime.command(1).expect("auth commands follow").run(Vec::new()).await.expect("a value"), "in");
+    assert_eq!(
+        runtime.command(1).expect("auth commands follow").run(Vec::new()).await.expect("a value"),
+        "in"
+    );
     assert!(runtime.command(2).is_none() && runtime.task(3).is_none());
 }
 

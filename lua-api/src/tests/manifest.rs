@@ -65,16 +65,22 @@ fn every_mistake_is_told_with_its_path() {
     let cases = [
         ("middlewear = {}", "`middlewear`: unknown key; did you mean `middleware`?"),
         ("zzz = 1", "`zzz`: unknown key"),
-        ("middleware = { { layer = 'securty', request = function() end } }",
-         "`middleware[1].layer`: `securty` is none of `security`"),
+        (
+            "middleware = { { layer = 'securty', request = function() end } }",
+            "`middleware[1].layer`: `securty` is none of `security`",
+        ),
         ("middleware = { { layer = 99, request = function() end } }", "`99` is not from 100 to 599"),
         ("middleware = { { layer = 'security' } }", "`middleware[1].request`: a middleware needs"),
         ("middleware = { { layer = 'security', request = 1 } }", "expected a function, got integer"),
         ("middleware = { { layer = 'routing', chunk = function() end } }", "needs `body"),
-        ("middleware = { { layer = 'routing', request = function() end, when = { status = { '5xx' } } } }",
-         "there is no status yet"),
-        ("middleware = { { layer = 'routing', response = function() end, when = { status = { '9xx' } } } }",
-         "`9xx` is no status"),
+        (
+            "middleware = { { layer = 'routing', request = function() end, when = { status = { '5xx' } } } }",
+            "there is no status yet",
+        ),
+        (
+            "middleware = { { layer = 'routing', response = function() end, when = { status = { '9xx' } } } }",
+            "`9xx` is no status",
+        ),
         ("hooks = { ['request.complete'] = function() end }", "did you mean `request.completed`?"),
         ("tasks = { { name = 'x', every = 0.5, run = function() end } }", "`tasks[1].every`: a task needs"),
         ("tasks = { { name = 'x', every = 5 } }", "`tasks[1].run`: is missing"),

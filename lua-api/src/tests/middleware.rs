@@ -9,7 +9,8 @@ use super::{body, exchange, handler, log, start};
 #[tokio::test]
 async fn nil_goes_on_and_a_table_answers() {
     assert!(matches!(handler("").await.run().await, Ok(Flow::Continue)));
-    let bench = handler("return { status = 201, headers = { ['x-a'] = { 'b', 2 } }, json = { ok = true } }").await;
+    let bench =
+        handler("return { status = 201, headers = { ['x-a'] = { 'b', 2 } }, json = { ok = true } }").await;
     let Ok(Flow::Answer(answer)) = bench.run().await else { panic!("no answer") };
     assert_eq!(answer.status, StatusCode::CREATED);
     assert_eq!(answer.headers.get_all("x-a").iter().count(), 2);

@@ -39,7 +39,12 @@ pub(crate) struct Bench {
 
 /// Limits that make hostile tests quick.
 pub(crate) fn tight() -> Limits {
-    Limits { cpu: Duration::from_millis(30), wall: Duration::from_secs(2), memory: 16 << 20, ..Limits::default() }
+    Limits {
+        cpu: Duration::from_millis(30),
+        wall: Duration::from_secs(2),
+        memory: 16 << 20,
+        ..Limits::default()
+    }
 }
 
 pub(crate) fn engine() -> Arc<Engine> {

@@ -29,8 +29,10 @@ async fn modules_run_once_and_see_each_other() {
 #[test]
 fn circles_broken_modules_and_strangers_are_named() {
     let cases: &[(&[(&str, &str)], &str)] = &[
-        (&[("plugin.lua", "require 'a'"), ("a.lua", "require 'b'"), ("b.lua", "require 'a'")],
-         "modules require each other: a.lua -> b.lua -> a.lua"),
+        (
+            &[("plugin.lua", "require 'a'"), ("a.lua", "require 'b'"), ("b.lua", "require 'a'")],
+            "modules require each other: a.lua -> b.lua -> a.lua",
+        ),
         (&[("plugin.lua", "require 'a'"), ("a.lua", "\nlocal x = = 1")], "a.lua:2:"),
         (&[("plugin.lua", "require 'a'"), ("a.lua", "\nerror('sad')")], "a.lua:2: sad"),
         (&[("plugin.lua", "require 'nope'")], "no `nope.lua` in the plugin's folder"),

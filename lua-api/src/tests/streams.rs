@@ -43,8 +43,10 @@ data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text
         ("return {}", ""),
         ("return { event = 'x', data = 'a\\nb' }", "event: x\ndata: a\ndata: b\n\n"),
         ("return { data = { type = 'ping' } }", "event: ping\ndata: {\"type\":\"ping\"}\n\n"),
-        ("return { { event = 'a', data = '1' }, { event = 'b', data = '2' } }",
-         "event: a\ndata: 1\n\nevent: b\ndata: 2\n\n"),
+        (
+            "return { { event = 'a', data = '1' }, { event = 'b', data = '2' } }",
+            "event: a\ndata: 1\n\nevent: b\ndata: 2\n\n",
+        ),
     ];
     for (text, wanted) in cases {
         assert_eq!(on_event("write", text).await.as_deref(), Ok(wanted), "{text}");
@@ -60,7 +62,11 @@ async fn what_an_event_may_not_become() {
         ("write", "return { event = 'a' }", "an event needs `data`"),
         ("write", "return { event = 'a', data = '', id = 5 }", "no key `id`"),
         ("write", "return { event = 'a', data = ('x'):rep(1e6) }", "bytes out of"),
-        ("write", "local t = {} for i = 1, 300 do t[i] = { data = '1' } end return t", "more than 256 events"),
+        (
+            "write",
+            "local t = {} for i = 1, 300 do t[i] = { data = '1' } end return t",
+            "more than 256 events",
+        ),
         ("read", "return ccproxy.DROP", "body = \"write\""),
         ("read", "ev.text = 'x'", "body = \"write\""),
         ("none", "return ev.text", "body = \"read\""),
@@ -99,11 +105,9 @@ async fn a_slow_stream_uses_up_its_budget() {
 
 #[tokio::test]
 async fn chunks_pass_and_change() {
-    for (text, wanted) in [
-        ("", None),
-        ("return bytes:upper()", Some("ABC")),
-        ("return ccproxy.DROP", Some("")),
-    ] {
+    for (text, wanted) in
+        [("", None), ("return bytes:upper()", Some("ABC")), ("return ccproxy.DROP", Some(""))]
+    {
         let fields = format!(
             "middleware = {{ {{ layer = 'application', body = 'write', chunk = function(req, bytes) {text} end }} }}"
         );
@@ -156,6 +160,6 @@ async fn a_broken_producer_breaks_its_stream_and_a_dropped_one_ends() {
     });
     assert!(frame.await.is_some_and(|frame| frame.is_ok()));
     drop(answer);
-    assert!(matches!(bench.runtime.route(1).expect("a route").call(&exchange()).await, Ok(_)));
+    assert!(bench.runtime.route(1).expect("a route").call(&exchange()).await.is_ok());
     let _ = Flow::Continue;
 }
