@@ -53,9 +53,9 @@ function ccproxy.has(feature) end
 ---@field oauth_provider? ccproxy.OAuthProvider
 ---@field instances? "one"|"per_core" One VM (default), or one a core for a plugin without state of its own.
 ---@field limits? ccproxy.Limits
----@field setup? fun(plugin: ccproxy.Self, previous?: ccproxy.Plain) Gets ready; `previous` is what `snapshot` returned.
+---@field setup? fun(plugin: ccproxy.Self, previous: any) Gets ready; `previous` is what `snapshot` returned.
 ---@field snapshot? fun(plugin: ccproxy.Self): ccproxy.Plain? What the instance after a reload is given.
----@field health? fun(plugin: ccproxy.Self): ("pass"|"warn"|"fail")?, string?, table?
+---@field health? fun(plugin: ccproxy.Self): (status: "pass"|"warn"|"fail"|nil, text: string?, facts: table?)
 ---@field shutdown? fun(plugin: ccproxy.Self)
 
 --- What every handler is given as `plugin`. Read-only.
@@ -119,12 +119,14 @@ function ccproxy.has(feature) end
 ---@class ccproxy.Stream
 local Stream = {}
 
---- Sends an event; waits when the client is slow. Raises when the client is gone.
----@param event string|ccproxy.EventTable Text is the data of an event without a name.
+--- Sends an event; waits when the client is slow. False when the client is gone.
+---@param event ccproxy.EventTable
+---@return boolean
 function Stream:send(event) end
 
 --- Sends a comment, which keeps the connection open.
 ---@param text string
+---@return boolean
 function Stream:comment(text) end
 
 ---@class (exact) ccproxy.EventTable
