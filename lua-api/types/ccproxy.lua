@@ -119,12 +119,14 @@ function ccproxy.has(feature) end
 ---@class ccproxy.Stream
 local Stream = {}
 
---- Sends an event; waits when the client is slow. Raises when the client is gone.
----@param event string|ccproxy.EventTable Text is the data of an event without a name.
+--- Sends an event; waits when the client is slow. False when the client is gone.
+---@param event ccproxy.EventTable
+---@return boolean
 function Stream:send(event) end
 
 --- Sends a comment, which keeps the connection open.
 ---@param text string
+---@return boolean
 function Stream:comment(text) end
 
 ---@class (exact) ccproxy.EventTable

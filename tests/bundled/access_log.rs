@@ -78,7 +78,7 @@ fn a_client_cannot_fake_a_line() {
         for format in ["structured", "common", "combined"] {
             let proxy = Proxy::start(config(format)).await;
             let mut raw = proxy.raw().await;
-            raw.send("GET /mock/v1/models?a=\"x\\\" HTTP/1.1\r\nhost: localhost\r\nuser-agent: a\"b\\ \tc\u{9b}\r\n\r\n").await;
+            raw.send("GET /mock/v1/models?a=\\x HTTP/1.1\r\nhost: localhost\r\nuser-agent: a\"b\\ \tc\u{9b}\r\n\r\n").await;
             raw.answer().await.unwrap();
             let (target, body) = question("openai_chat", nasty, false);
             proxy.client().post(target, &body).await;
