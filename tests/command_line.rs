@@ -22,7 +22,8 @@ fn mistakes_in_the_configuration_are_named_with_their_place() {
             ("sever.port = 1", vec!["config.toml:1", "sever", "server"]),
             ("server.port = = 1", vec!["config.toml:1"]),
         ] {
-            for command in [&["config", "check"][..], &["serve", "--port", "0"]] {
+            // Without `--port`: a flag would hide a mistake in the value it replaces.
+            for command in [&["config", "check"][..], &["serve"]] {
                 let (code, out, errors) = cli(Config::new().toml(line), command).await;
                 assert_eq!(code, 78, "{line}: {out}{errors}");
                 for part in &parts {
