@@ -17,7 +17,7 @@ fn mistakes_in_the_configuration_are_named_with_their_place() {
     support::run(async {
         for (line, parts) in [
             ("server.prot = 1", vec!["config.toml:1", "prot", "port"]),
-            ("server.port = \"many\"", vec!["config.toml:1", "port"]),
+            ("server.max_body = \"many\"", vec!["config.toml:1", "max_body"]),
             ("upstream.head_timeout = \"soon\"", vec!["config.toml:1", "head_timeout"]),
             ("sever.port = 1", vec!["config.toml:1", "sever", "server"]),
             ("server.port = = 1", vec!["config.toml:1"]),
@@ -31,9 +31,9 @@ fn mistakes_in_the_configuration_are_named_with_their_place() {
                 }
             }
         }
-        let (code, _, errors) = cli(Config::new().env("SERVER__PROT", "1"), &["config", "check"]).await;
-        assert_ne!(code, 0, "{errors}");
-        assert!(errors.contains("SERVER__PROT"), "{errors}");
+        // The environment is everybody's: a name of ours that is wrong is told, and left out.
+        let (_, out, errors) = cli(Config::new().env("SERVER__PROT", "1"), &["config", "check"]).await;
+        assert!(format!("{out}{errors}").contains("SERVER__PROT"), "{out}{errors}");
         let (code, ..) = cli(Config::new().env("SOMEBODY__ELSE", "1"), &["config", "check"]).await;
         assert_eq!(code, 0);
     });

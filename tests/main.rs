@@ -21,3 +21,4 @@ mod lua;
 mod pass_through;
 mod plugins;
 mod reload;
+mod tidy;

@@ -12,8 +12,8 @@ pub use client::{Answer, Client};
 pub use config::Config;
 pub use proxy::Proxy;
 pub use raw::Raw;
-pub use upstream::{Recorded, Reply, Upstream};
-pub use wait::{PATIENCE, eventually};
+pub use upstream::{Reply, Upstream};
+pub use wait::eventually;
 
 /// A runtime for one test. Two workers, so that a test that blocks one still sees the other move.
 pub fn run<F: Future>(test: F) -> F::Output {
