@@ -52,11 +52,6 @@ impl Proxy {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
     /// What it printed when it started.
     pub fn banner(&self) -> &Value {
         &self.banner

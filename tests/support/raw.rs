@@ -107,17 +107,6 @@ impl Raw {
         }
     }
 
-    /// Everything until the peer closes.
-    pub async fn rest(&mut self) -> Vec<u8> {
-        while self.more().await {}
-        std::mem::take(&mut self.buffer)
-    }
-
-    /// Closes our writing side and keeps reading.
-    pub async fn half_close(&mut self) {
-        self.socket.shutdown().await.unwrap();
-    }
-
     async fn read_chunked(&mut self) -> (Vec<u8>, bool) {
         let mut body = Vec::new();
         loop {

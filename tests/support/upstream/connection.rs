@@ -10,10 +10,10 @@ use super::reply::Act;
 use super::{Recorded, Shared};
 
 /// Serves until either side closes.
-pub(crate) async fn serve(mut socket: TcpStream, number: u64, shared: Arc<Shared>) {
+pub(crate) async fn serve(mut socket: TcpStream, shared: Arc<Shared>) {
     let mut buffer = Vec::new();
     while let Ok(Some((head, body))) = read_request(&mut socket, &mut buffer).await {
-        let request = shared.log.add(Recorded::new(number, head, body));
+        let request = shared.log.add(Recorded::new(head, body));
         let (acts, keep) = shared.reply(&request).acts();
         let ended = perform(&mut socket, &mut buffer, acts).await;
         match ended {

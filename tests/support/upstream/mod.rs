@@ -71,11 +71,6 @@ impl Upstream {
         self
     }
 
-    /// From now on, answers as the function says.
-    pub fn script(&self, script: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) {
-        *self.shared.script.lock().unwrap() = Arc::new(script);
-    }
-
     /// What it was sent so far, oldest first.
     pub fn requests(&self) -> Vec<Arc<Recorded>> {
         self.shared.log.all()
@@ -111,9 +106,9 @@ impl Shared {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut open = tokio::task::JoinSet::new();
     while let Ok((socket, _)) = listener.accept().await {
-        let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+        shared.connections.fetch_add(1, Ordering::SeqCst);
         let _ = socket.set_nodelay(true);
-        open.spawn(connection::serve(socket, number, shared.clone()));
+        open.spawn(connection::serve(socket, shared.clone()));
         while open.try_join_next().is_some() {}
     }
 }

@@ -9,20 +9,16 @@ use tokio::sync::watch;
 /// One request as it came.
 #[derive(Debug)]
 pub struct Recorded {
-    /// Which connection it came on, counted from zero.
-    pub connection: u64,
     /// The whole head, from the method to the empty line.
     pub head: Vec<u8>,
     /// The body without its framing.
     pub body: Vec<u8>,
-    /// When it was whole.
-    pub at: Instant,
     closed: watch::Sender<Option<Instant>>,
 }
 
 impl Recorded {
-    pub(crate) fn new(connection: u64, head: Vec<u8>, body: Vec<u8>) -> Self {
-        Recorded { connection, head, body, at: Instant::now(), closed: watch::Sender::new(None) }
+    pub(crate) fn new(head: Vec<u8>, body: Vec<u8>) -> Self {
+        Recorded { head, body, closed: watch::Sender::new(None) }
     }
 
     /// `POST`
@@ -67,11 +63,6 @@ impl Recorded {
             super::super::wait::within("the upstream connection to close", closed.wait_for(Option::is_some));
         let at = at.await.unwrap().unwrap_or(since);
         at.saturating_duration_since(since)
-    }
-
-    /// Whether the peer is gone.
-    pub fn is_closed(&self) -> bool {
-        self.closed.borrow().is_some()
     }
 
     pub(crate) fn close(&self) {
