@@ -8,8 +8,11 @@ use super::support::{self, Config, Proxy, Reply, Upstream, eventually};
 
 const GUIDE: &str = include_str!("../docs/plugin-authoring.md");
 
-/// The Lua blocks, each with the requests that are tried on it: method, path, text of the answer.
-fn blocks() -> Vec<(String, Vec<(String, String, String)>)> {
+/// A request that is tried: method, path, text of the answer.
+type Try = (String, String, String);
+
+/// The Lua blocks, each with the requests that are tried on it.
+fn blocks() -> Vec<(String, Vec<Try>)> {
     let mut blocks: Vec<(String, Vec<_>)> = Vec::new();
     let mut inside = false;
     for line in GUIDE.lines() {
