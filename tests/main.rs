@@ -11,6 +11,7 @@ mod cancel;
 mod clocks;
 mod command_line;
 mod credentials;
+mod docs;
 mod drain;
 mod errors;
 mod first_light;
