@@ -66,7 +66,7 @@ pub(crate) struct Lua {
 }
 
 impl Settings {
-    /// The settings in a value that was validated against [`super::schema`]; `node` is the value as written.
+    /// The settings in a value that was validated against [`super::schema()`]; `node` is the value as written.
     pub(super) fn read(value: &Value, node: &Node, environment: Arc<Environment>) -> (Self, Vec<Problem>) {
         let (core, problems) = settings::Settings::from_validated(value, node, environment);
         let discovery = Section(&value["plugin_discovery"]);

@@ -28,12 +28,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The text of every file below a folder.
+/// The text of every file below a folder. A file may be turned over between the look and the read: who
+/// waits for its text looks again.
 fn text(folder: &Path) -> String {
-    files(folder)
-        .iter()
-        .map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned())
-        .collect()
+    let read = |path: &PathBuf| std::fs::read(path).ok();
+    files(folder).iter().filter_map(read).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
 }
 
 /// Waits until the files below a folder say `wanted` so many times, and gives all they say.

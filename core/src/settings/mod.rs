@@ -1,4 +1,4 @@
-//! The settings of the core, resolved. What the user typed is a [`Node`](crate::config::Node); nothing
+//! The settings of the core, resolved. What the user typed is a [`Node`]; nothing
 //! reads settings after start.
 
 mod plugins;
