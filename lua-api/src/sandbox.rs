@@ -7,6 +7,7 @@ use std::time::Instant;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, Variadic};
 
 use crate::api;
+use crate::handle;
 use crate::host::{Host, Sources};
 use crate::require;
 
@@ -28,6 +29,7 @@ pub(crate) fn build(host: &Arc<Host>, sources: &Arc<Sources>) -> mlua::Result<(L
     restrict_os(&lua, &globals.get("os")?)?;
     globals.raw_set("pairs", pairs(&lua)?)?;
     seed(&globals.get("math")?)?;
+    handle::prepare(&lua)?;
     let ccproxy = api::install(&lua, host)?;
     globals.raw_set("print", print(&lua, &ccproxy, host.context.is_some())?)?;
     freeze(&ccproxy, &mut HashSet::new())?;

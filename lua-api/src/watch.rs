@@ -134,3 +134,42 @@ fn settle(signals: &Receiver<Signal>) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    fn save(folder: &Path, text: &str) {
+        fs::create_dir_all(folder).expect("a folder");
+        let draft = folder.join("plugin.lua.tmp");
+        fs::write(&draft, text).expect("a draft");
+        fs::rename(draft, folder.join("plugin.lua")).expect("renamed");
+    }
+
+    #[test]
+    fn saves_new_and_removed_folders_are_told_and_touches_are_not() {
+        let home = tempfile::tempdir().expect("a folder");
+        let plugin = home.path().join("one");
+        save(&plugin, "return 1");
+        let (told, changes) = sync_channel(16);
+        let tell = move || told.send(()).unwrap_or_default();
+        let watch = Watch::start(vec![home.path().to_owned()], tell).expect("a watch");
+        let patience = Duration::from_secs(10);
+        save(&plugin, "return 2");
+        changes.recv_timeout(patience).expect("an edit by rename");
+        fs::write(plugin.join("plugin.lua"), "return 3").expect("written");
+        changes.recv_timeout(patience).expect("an edit in place");
+        save(&home.path().join("two"), "return 1");
+        changes.recv_timeout(patience).expect("a new folder");
+        save(&home.path().join("two"), "return 1");
+        fs::write(plugin.join("notes.txt"), "x").expect("written");
+        assert!(changes.recv_timeout(Duration::from_millis(200)).is_err(), "no plugin's text changed");
+        fs::remove_dir_all(home.path().join("two")).expect("removed");
+        changes.recv_timeout(patience).expect("a removed folder");
+        drop(watch);
+    }
+}

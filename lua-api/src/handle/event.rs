@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ccproxy_core::document::{Document, Path};
 use ccproxy_core::middleware::{BodyAccess, EventFlow};
 use ccproxy_core::sse;
-use mlua::{BString, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
+use mlua::{BString, IntoLua, Lua, MetaMethod, UserData, UserDataMethods, Value};
 use parking_lot::Mutex;
 
 use super::body::BodyHandle;
@@ -84,6 +84,27 @@ impl Open {
         Some(sse::Event::new(&name, document.bytes()))
     }
 
+    /// Its name, or the `type` in its data when it has none.
+    fn kind(&mut self) -> Option<String> {
+        if !self.event.name.is_empty() {
+            return Some(String::from_utf8_lossy(&self.event.name).into_owned());
+        }
+        let path = Path::parse("type").ok()?;
+        self.document().get(&path)?.as_str().map(|text| text.into_owned())
+    }
+
+    /// The piece of answer text it carries.
+    fn text(&mut self) -> Option<String> {
+        let path = self.text_path()?;
+        self.document().get(&path)?.as_str().map(|text| text.into_owned())
+    }
+
+    fn set_text(&mut self, json: &str) -> mlua::Result<()> {
+        let path =
+            self.text_path().ok_or_else(|| mlua::Error::runtime("this event carries no piece of text"))?;
+        self.document().set(&path, json.as_bytes()).map_err(|error| mlua::Error::runtime(error.to_string()))
+    }
+
     fn text_path(&mut self) -> Option<Path> {
         let document = self.document();
         TEXT_PATHS
@@ -113,60 +134,59 @@ impl EventHandle {
     }
 }
 
-impl UserData for EventHandle {
-    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
-        fields.add_field_method_get("name", |_, this| {
-            Ok(this.state.with(|open| BString::from(&open.event.name[..]))?)
-        });
-        // The `type` in the data, which for most formats is the event's name as well.
-        fields.add_field_method_get("type", |_, this| {
-            let found = this.state.with(|open| {
-                if !open.event.name.is_empty() {
-                    return Some(String::from_utf8_lossy(&open.event.name).into_owned());
-                }
-                let path = Path::parse("type").ok()?;
-                open.document().get(&path)?.as_str().map(|text| text.into_owned())
-            });
-            Ok(found?)
-        });
-        fields.add_field_method_get("index", |_, this| Ok(this.index));
-        fields.add_field_method_get("raw", |_, this| {
-            this.state.allowed(BodyAccess::Read)?;
-            Ok(this.state.with(|open| BString::from(&open.event.raw[..]))?)
-        });
-        fields.add_field_method_get("data", |lua, this| {
-            this.state.with(|_| ())?;
-            let slot: Arc<dyn BodySlot> = this.state.clone();
-            lua.create_userdata(BodyHandle::new(slot))
-        });
-        fields.add_field_method_get("text", |_, this| {
-            this.state.allowed(BodyAccess::Read)?;
-            Ok(this.state.with(|open| {
-                let path = open.text_path()?;
-                open.document().get(&path)?.as_str().map(|text| text.into_owned())
-            })?)
-        });
-        fields.add_field_method_set("text", |_, this, text: String| {
-            this.state.allowed(BodyAccess::Write)?;
-            let json = serde_json::Value::from(text).to_string();
-            this.state.with(|open| match open.text_path() {
-                Some(path) => open
-                    .document()
-                    .set(&path, json.as_bytes())
-                    .map_err(|error| mlua::Error::runtime(error.to_string())),
-                None => Err(mlua::Error::runtime("this event carries no piece of text")),
-            })?
-        });
-        fields.add_field_method_set("data", |_, _, _: Value| -> mlua::Result<()> {
-            Err(mlua::Error::runtime(
-                "`ev.data` is a document: change it with `ev.data:set(path, value)`, or return a new event",
-            ))
-        });
-    }
+const FIELDS: &[&str] = &["name", "type", "index", "raw", "data", "text"];
 
+impl UserData for EventHandle {
+    // One function for all fields: see `HeadersHandle`.
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::Index, |lua, this, field: String| this.get(lua, &field));
+        methods.add_meta_method(MetaMethod::NewIndex, |_, this, (field, value): (String, Value)| {
+            this.set(&field, &value)
+        });
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
             Ok(this.state.with(|open| format!("event {}", String::from_utf8_lossy(&open.event.name)))?)
         });
+    }
+}
+
+impl EventHandle {
+    fn get(&self, lua: &Lua, field: &str) -> mlua::Result<Value> {
+        let state = &self.state;
+        match field {
+            "name" => state.with(|open| BString::from(&open.event.name[..]))?.into_lua(lua),
+            "type" => state.with(Open::kind)?.into_lua(lua),
+            "index" => Ok(Value::Number(self.index as f64)),
+            "raw" => {
+                state.allowed(BodyAccess::Read)?;
+                state.with(|open| BString::from(&open.event.raw[..]))?.into_lua(lua)
+            }
+            "data" => {
+                state.with(|_| ())?;
+                let slot: Arc<dyn BodySlot> = state.clone();
+                Ok(Value::UserData(lua.create_userdata(BodyHandle::new(slot))?))
+            }
+            "text" => {
+                state.allowed(BodyAccess::Read)?;
+                state.with(Open::text)?.into_lua(lua)
+            }
+            _ => Err(super::no_field("ev", field, FIELDS)),
+        }
+    }
+
+    fn set(&self, field: &str, value: &Value) -> mlua::Result<()> {
+        let said = match (field, value) {
+            ("text", Value::String(text)) => {
+                self.state.allowed(BodyAccess::Write)?;
+                let json = serde_json::Value::from(text.to_string_lossy()).to_string();
+                return self.state.with(|open| open.set_text(&json))?;
+            }
+            ("text", other) => format!("`ev.text` takes a string, not a {}", other.type_name()),
+            ("data", _) => "`ev.data` is a document: change it with `ev.data:set(path, value)`, \
+                            or return a new event"
+                .to_owned(),
+            (known, _) if FIELDS.contains(&known) => format!("`ev.{field}` cannot be assigned to"),
+            _ => return Err(super::no_field("ev", field, FIELDS)),
+        };
+        Err(mlua::Error::RuntimeError(said))
     }
 }

@@ -2,7 +2,9 @@
 
 use http::header::Entry;
 use http::{HeaderMap, HeaderName};
-use mlua::{BString, Lua, MetaMethod, MultiValue, UserData, UserDataMethods, Value};
+use mlua::{
+    BString, Either, Function, Lua, MetaMethod, MultiValue, UserData, UserDataMethods, UserDataRef, Value,
+};
 
 use super::place::Place;
 use super::policy;
@@ -11,34 +13,58 @@ use super::policy;
 pub(crate) struct HeadersHandle(pub(crate) Place);
 
 impl UserData for HeadersHandle {
+    // One function looks everything up: methods that mlua registers would put Lua of its own before it,
+    // which costs more than the look-up.
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(MetaMethod::Index, |_, this, name: Value| match &name {
-            Value::String(name) => match name.to_str() {
-                Ok(name) => this.get(&name),
-                Err(_) => Ok(None),
-            },
-            _ => Ok(None),
+        // Text goes in and out without a reference of its own in the VM.
+        methods.add_meta_method(MetaMethod::Index, |lua, this, name: String| {
+            Ok(match this.get(&name)? {
+                None if Methods::NAMES.contains(&name.as_str()) => Either::Right(Methods::find(lua, &name)),
+                found => Either::Left(found),
+            })
         });
         methods.add_meta_method(MetaMethod::NewIndex, |_, this, (name, value): (String, Value)| {
             this.set(&name, &value)
         });
-        methods.add_method("all", |_, this, name: String| {
-            if policy::is_hidden(&name) {
-                return Ok(Vec::new());
-            }
-            Ok(this.0.headers(|headers| {
-                headers.get_all(&name).iter().map(|v| BString::from(v.as_bytes())).collect()
-            })?)
-        });
-        methods.add_method("add", |_, this, (name, value): (String, Value)| this.add(&name, &value));
-        methods.add_method("pairs", |lua, this, ()| this.iterate(lua));
         methods.add_meta_method("__iter", |lua, this, ()| this.iterate(lua));
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| {
-            Ok(this
-                .0
-                .headers(|headers| headers.keys().filter(|name| !policy::is_hidden(name.as_str())).count())?)
+            let shown =
+                |headers: &HeaderMap| headers.keys().filter(|name| !policy::is_hidden(name.as_str())).count();
+            Ok(this.0.headers(shown)?)
         });
         methods.add_meta_method(MetaMethod::ToString, |_, _, ()| Ok("headers"));
+    }
+}
+
+/// The methods of headers, made once a VM. A header of the same name hides its method.
+struct Methods {
+    all: Function,
+    add: Function,
+    pairs: Function,
+}
+
+/// Makes the methods of a VM's headers.
+pub(crate) fn prepare(lua: &Lua) -> mlua::Result<()> {
+    let all = lua.create_function(|_, (this, name): (UserDataRef<HeadersHandle>, String)| this.all(&name))?;
+    let add =
+        lua.create_function(|_, (this, name, value): (UserDataRef<HeadersHandle>, String, Value)| {
+            this.add(&name, &value)
+        })?;
+    let pairs = lua.create_function(|lua, this: UserDataRef<HeadersHandle>| this.iterate(lua))?;
+    lua.set_app_data(Methods { all, add, pairs });
+    Ok(())
+}
+
+impl Methods {
+    const NAMES: &[&str] = &["all", "add", "pairs"];
+
+    fn find(lua: &Lua, name: &str) -> Value {
+        let Some(methods) = lua.app_data_ref::<Methods>() else { return Value::Nil };
+        Value::Function(match name {
+            "all" => methods.all.clone(),
+            "add" => methods.add.clone(),
+            _ => methods.pairs.clone(),
+        })
     }
 }
 
@@ -49,6 +75,16 @@ impl HeadersHandle {
             return Ok(None);
         }
         Ok(self.0.headers(|headers| headers.get(name).map(|value| BString::from(value.as_bytes())))?)
+    }
+
+    fn all(&self, name: &str) -> mlua::Result<Vec<BString>> {
+        if policy::is_hidden(name) {
+            return Ok(Vec::new());
+        }
+        let texts = |headers: &HeaderMap| {
+            headers.get_all(name).iter().map(|value| BString::from(value.as_bytes())).collect()
+        };
+        Ok(self.0.headers(texts)?)
     }
 
     fn set(&self, name: &str, value: &Value) -> mlua::Result<()> {

@@ -46,3 +46,17 @@ impl From<DeadHandle> for mlua::Error {
         mlua::Error::RuntimeError(dead.0)
     }
 }
+
+/// Makes what the handles of a VM share.
+pub(crate) fn prepare(lua: &mlua::Lua) -> mlua::Result<()> {
+    headers::prepare(lua)?;
+    response::prepare(lua)
+}
+
+/// The error of a field that an object has not.
+fn no_field(object: &str, field: &str, fields: &[&str]) -> mlua::Error {
+    let field = crate::fault::clip(field.escape_debug().to_string());
+    let hint = crate::manifest::nearest(&field, fields.iter().copied());
+    let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    mlua::Error::RuntimeError(format!("`{object}` has no field `{field}`{hint}"))
+}

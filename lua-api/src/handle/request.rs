@@ -6,7 +6,7 @@ use ccproxy_core::document::Path;
 use ccproxy_core::exchange::Moment;
 use http::Uri;
 use http::uri::PathAndQuery;
-use mlua::{AnyUserData, Lua, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
+use mlua::{AnyUserData, IntoLua, Lua, MetaMethod, UserData, UserDataMethods, Value};
 
 use super::body::BodyHandle;
 use super::headers::HeadersHandle;
@@ -28,42 +28,12 @@ pub(crate) fn of(lua: &Lua, view: &Arc<View>) -> mlua::Result<AnyUserData> {
 }
 
 impl UserData for RequestHandle {
-    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
-        fields.add_field_method_get("headers", |lua, this| {
-            let mut refs = this.0.refs.lock();
-            if let Some(headers) = &refs.request_headers {
-                return Ok(headers.clone());
-            }
-            let headers = lua.create_userdata(HeadersHandle(Place::Request(this.0.clone())))?;
-            refs.request_headers = Some(headers.clone());
-            Ok(headers)
-        });
-        fields.add_field_method_get("body", |lua, this| {
-            let mut refs = this.0.refs.lock();
-            if let Some(body) = &refs.request_body {
-                return Ok(body.clone());
-            }
-            let slot: Arc<dyn super::BodySlot> = Arc::new(Place::Request(this.0.clone()));
-            let body = lua.create_userdata(BodyHandle::new(slot))?;
-            refs.request_body = Some(body.clone());
-            Ok(body)
-        });
-        fields.add_field_method_get("state", |lua, this| {
-            this.0.exchange()?;
-            let mut refs = this.0.refs.lock();
-            if let Some(state) = &refs.state {
-                return Ok(state.clone());
-            }
-            let state = lua.create_table()?;
-            refs.state = Some(state.clone());
-            Ok(state)
-        });
-        line_fields(fields);
-        target_fields(fields);
-        about_fields(fields);
-    }
-
+    // One function for all fields: see `HeadersHandle`.
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::Index, |lua, this, field: String| get(lua, &this.0, &field));
+        methods.add_meta_method(MetaMethod::NewIndex, |_, this, (field, value): (String, Value)| {
+            set(&this.0, &field, &value)
+        });
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
             let exchange = this.0.exchange()?;
             let request = exchange.request.lock();
@@ -72,100 +42,164 @@ impl UserData for RequestHandle {
     }
 }
 
-/// Method, path and query.
-fn line_fields<F: UserDataFields<RequestHandle>>(fields: &mut F) {
-    fields.add_field_method_get("method", |_, this| Ok(this.0.exchange()?.request.lock().method.to_string()));
-    fields
-        .add_field_method_get("path", |_, this| Ok(this.0.exchange()?.request.lock().uri.path().to_owned()));
-    fields.add_field_method_set("path", |_, this, path: String| {
-        let exchange = this.0.exchange_until(Moment::Request, "the path")?;
-        let mut request = exchange.request.lock();
-        let target = match request.uri.query() {
-            Some(query) => format!("{}?{query}", checked_path(&path)?),
-            None => checked_path(&path)?.to_owned(),
-        };
-        request.uri = target.parse::<PathAndQuery>().map(Uri::from).map_err(|_| no_path(&path))?;
-        Ok(())
-    });
-    fields.add_field_method_get("query_string", |_, this| {
-        Ok(this.0.exchange()?.request.lock().uri.query().map(str::to_owned))
-    });
-    fields.add_field_method_get("query", |lua, this| {
-        let exchange = this.0.exchange()?;
-        let query = exchange.request.lock().uri.query().unwrap_or_default().to_owned();
-        let table = lua.create_table()?;
-        for pair in query.split('&').filter(|pair| !pair.is_empty()).take(256) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = lua.create_string(decoded(name))?;
-            if !table.contains_key(&name)? {
-                table.raw_set(name, lua.create_string(decoded(value))?)?;
+const FIELDS: &[&str] = &[
+    "headers",
+    "body",
+    "state",
+    "method",
+    "path",
+    "query",
+    "query_string",
+    "provider",
+    "model",
+    "format",
+    "stream",
+    "id",
+    "client",
+    "peer",
+    "params",
+    "elapsed",
+];
+
+fn get(lua: &Lua, view: &Arc<View>, field: &str) -> mlua::Result<Value> {
+    match field {
+        "headers" => return headers(lua, view),
+        "body" => return body(lua, view),
+        "state" => return state(lua, view),
+        "query" => return query(lua, view),
+        "client" | "peer" | "params" => return about(lua, view, field),
+        _ => {}
+    }
+    let exchange = view.exchange()?;
+    let request = exchange.request.lock();
+    match field {
+        "method" => request.method.as_str().into_lua(lua),
+        "path" => request.uri.path().into_lua(lua),
+        "query_string" => request.uri.query().into_lua(lua),
+        "provider" => request.provider.as_deref().into_lua(lua),
+        "model" => request.model.as_deref().into_lua(lua),
+        "format" => request.format.as_ref().map(|format| format.name()).into_lua(lua),
+        "stream" => Ok(Value::Boolean(request.stream)),
+        "id" => exchange.id.to_string().into_lua(lua),
+        "elapsed" => Ok(Value::Number(exchange.elapsed().as_secs_f64())),
+        _ => Err(super::no_field("req", field, FIELDS)),
+    }
+}
+
+fn set(view: &Arc<View>, field: &str, value: &Value) -> mlua::Result<()> {
+    let text = || match value.as_string().and_then(|text| text.to_str().ok()) {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(mlua::Error::RuntimeError(format!(
+            "`req.{field}` takes a string, not a {}",
+            value.type_name()
+        ))),
+    };
+    match field {
+        "path" => set_path(view, &text()?),
+        "model" => set_model(view, text()?),
+        "provider" => {
+            let provider = Arc::from(text()?);
+            view.exchange_until(Moment::Request, "the provider")?.request.lock().provider = Some(provider);
+            Ok(())
+        }
+        known if FIELDS.contains(&known) => {
+            Err(mlua::Error::RuntimeError(format!("`req.{field}` cannot be assigned to")))
+        }
+        _ => Err(super::no_field("req", field, FIELDS)),
+    }
+}
+
+fn headers(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
+    let mut refs = view.refs.lock();
+    if let Some(headers) = &refs.request_headers {
+        return Ok(Value::UserData(headers.clone()));
+    }
+    let headers = lua.create_userdata(HeadersHandle(Place::Request(view.clone())))?;
+    refs.request_headers = Some(headers.clone());
+    Ok(Value::UserData(headers))
+}
+
+fn body(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
+    let mut refs = view.refs.lock();
+    if let Some(body) = &refs.request_body {
+        return Ok(Value::UserData(body.clone()));
+    }
+    let slot: Arc<dyn super::BodySlot> = Arc::new(Place::Request(view.clone()));
+    let body = lua.create_userdata(BodyHandle::new(slot))?;
+    refs.request_body = Some(body.clone());
+    Ok(Value::UserData(body))
+}
+
+fn state(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
+    view.exchange()?;
+    let mut refs = view.refs.lock();
+    if let Some(state) = &refs.state {
+        return Ok(Value::Table(state.clone()));
+    }
+    let state = lua.create_table()?;
+    refs.state = Some(state.clone());
+    Ok(Value::Table(state))
+}
+
+/// The parameters of the query, each with its first value.
+fn query(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
+    let query = view.exchange()?.request.lock().uri.query().unwrap_or_default().to_owned();
+    let table = lua.create_table()?;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()).take(256) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = lua.create_string(decoded(name))?;
+        if !table.contains_key(&name)? {
+            table.raw_set(name, lua.create_string(decoded(value))?)?;
+        }
+    }
+    table.set_readonly(true);
+    Ok(Value::Table(table))
+}
+
+/// Who asks, from where, and what the route's `{parameters}` were.
+fn about(lua: &Lua, view: &Arc<View>, field: &str) -> mlua::Result<Value> {
+    let exchange = view.exchange()?;
+    let table = lua.create_table()?;
+    match field {
+        "client" => table.raw_set("id", &*exchange.client.id)?,
+        "peer" => {
+            table.raw_set("ip", exchange.peer.address.ip().to_string())?;
+            table.raw_set("port", exchange.peer.address.port())?;
+            table.raw_set("tls", exchange.peer.tls)?;
+            table.raw_set("http2", exchange.peer.http2)?;
+        }
+        _ => {
+            for (name, value) in exchange.request.lock().params.clone() {
+                table.raw_set(&*name, value)?;
             }
         }
-        table.set_readonly(true);
-        Ok(table)
-    });
+    }
+    table.set_readonly(true);
+    Ok(Value::Table(table))
 }
 
-/// Provider, model, format, stream.
-fn target_fields<F: UserDataFields<RequestHandle>>(fields: &mut F) {
-    fields.add_field_method_get("provider", |_, this| {
-        Ok(this.0.exchange()?.request.lock().provider.as_deref().map(str::to_owned))
-    });
-    fields.add_field_method_set("provider", |_, this, provider: String| {
-        let exchange = this.0.exchange_until(Moment::Request, "the provider")?;
-        exchange.request.lock().provider = Some(Arc::from(provider));
-        Ok(())
-    });
-    fields.add_field_method_get("model", |_, this| {
-        Ok(this.0.exchange()?.request.lock().model.as_deref().map(str::to_owned))
-    });
-    fields.add_field_method_set("model", |_, this, model: String| {
-        let exchange = this.0.exchange_until(Moment::Request, "the model")?;
-        let mut request = exchange.request.lock();
-        let json = serde_json::Value::from(model.as_str()).to_string();
-        let path = Path::parse("model").map_err(|error| mlua::Error::runtime(error.to_string()))?;
-        request.body.set(&path, json.as_bytes()).map_err(|error| {
-            mlua::Error::RuntimeError(format!("cannot write the model into the body: {error}"))
-        })?;
-        request.model = Some(model.into_boxed_str());
-        Ok(())
-    });
-    fields.add_field_method_get("format", |_, this| {
-        Ok(this.0.exchange()?.request.lock().format.as_ref().map(|format| format.name()))
-    });
-    fields.add_field_method_get("stream", |_, this| Ok(this.0.exchange()?.request.lock().stream));
+fn set_path(view: &Arc<View>, path: &str) -> mlua::Result<()> {
+    let exchange = view.exchange_until(Moment::Request, "the path")?;
+    let mut request = exchange.request.lock();
+    let target = match request.uri.query() {
+        Some(query) => format!("{}?{query}", checked_path(path)?),
+        None => checked_path(path)?.to_owned(),
+    };
+    request.uri = target.parse::<PathAndQuery>().map(Uri::from).map_err(|_| no_path(path))?;
+    Ok(())
 }
 
-/// Id, client, peer, parameters of the route.
-fn about_fields<F: UserDataFields<RequestHandle>>(fields: &mut F) {
-    fields.add_field_method_get("id", |_, this| Ok(this.0.exchange()?.id.to_string()));
-    fields.add_field_method_get("client", |lua, this| {
-        let id = this.0.exchange()?.client.id.clone();
-        let table = lua.create_table()?;
-        table.raw_set("id", &*id)?;
-        table.set_readonly(true);
-        Ok(table)
-    });
-    fields.add_field_method_get("peer", |lua, this| {
-        let peer = this.0.exchange()?.peer;
-        let table = lua.create_table()?;
-        table.raw_set("ip", peer.address.ip().to_string())?;
-        table.raw_set("port", peer.address.port())?;
-        table.raw_set("tls", peer.tls)?;
-        table.raw_set("http2", peer.http2)?;
-        table.set_readonly(true);
-        Ok(table)
-    });
-    fields.add_field_method_get("params", |lua, this| {
-        let params = this.0.exchange()?.request.lock().params.clone();
-        let table = lua.create_table()?;
-        for (name, value) in params {
-            table.raw_set(&*name, value)?;
-        }
-        table.set_readonly(true);
-        Ok(Value::Table(table))
-    });
-    fields.add_field_method_get("elapsed", |_, this| Ok(this.0.exchange()?.elapsed().as_secs_f64()));
+/// The model, in the body and beside it.
+fn set_model(view: &Arc<View>, model: String) -> mlua::Result<()> {
+    let exchange = view.exchange_until(Moment::Request, "the model")?;
+    let mut request = exchange.request.lock();
+    let json = serde_json::Value::from(model.as_str()).to_string();
+    let path = Path::parse("model").map_err(|error| mlua::Error::runtime(error.to_string()))?;
+    request.body.set(&path, json.as_bytes()).map_err(|error| {
+        mlua::Error::RuntimeError(format!("cannot write the model into the body: {error}"))
+    })?;
+    request.model = Some(model.into_boxed_str());
+    Ok(())
 }
 
 /// A path that stays one: absolute, no dots, no second authority, nothing to be escaped.

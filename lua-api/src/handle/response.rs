@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ccproxy_core::body::{Answer, Body};
 use http::StatusCode;
-use mlua::{AnyUserData, MetaMethod, UserData, UserDataFields, UserDataMethods, Value};
+use mlua::{AnyUserData, Function, IntoLua, Lua, MetaMethod, UserData, UserDataMethods, Value};
 use parking_lot::Mutex;
 
 use super::body::BodyHandle;
@@ -34,46 +34,73 @@ impl ResponseHandle {
     }
 }
 
-impl UserData for ResponseHandle {
-    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
-        fields.add_field_method_get("status", |_, this| Ok(this.place.status()?.as_u16()));
-        fields.add_field_method_set("status", |_, this, status: u16| {
-            let status = StatusCode::from_u16(status)
-                .ok()
-                .filter(|status| (200..=599).contains(&status.as_u16()))
-                .ok_or_else(|| {
-                    mlua::Error::RuntimeError(format!("`{status}` is no status from 200 to 599"))
-                })?;
-            Ok(this.place.set_status(status)?)
-        });
-        fields.add_field_method_get("headers", |lua, this| {
-            let mut kept = this.headers.lock();
-            if let Some(headers) = &*kept {
-                return Ok(headers.clone());
-            }
-            let headers = lua.create_userdata(HeadersHandle(this.place.clone()))?;
-            *kept = Some(headers.clone());
-            Ok(headers)
-        });
-        fields.add_field_method_get("body", |lua, this| {
-            if !this.place.has_body()? {
-                return Ok(Value::Nil);
-            }
-            let slot: Arc<dyn super::BodySlot> = Arc::new(this.place.clone());
-            Ok(Value::UserData(lua.create_userdata(BodyHandle::new(slot))?))
-        });
-        fields.add_field_method_get("stream", |_, this| {
-            Ok(this.place.headers(ccproxy_core::body::is_event_stream)?)
-        });
-    }
+const FIELDS: &[&str] = &["status", "headers", "body", "stream", "read"];
 
+impl UserData for ResponseHandle {
+    // One function for all fields: see `HeadersHandle`.
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method("read", |_, this, ()| async move {
-            let place = this.place.clone();
-            drop(this);
-            read(&place).await
+        methods.add_meta_method(MetaMethod::Index, |lua, this, field: String| this.get(lua, &field));
+        methods.add_meta_method(MetaMethod::NewIndex, |_, this, (field, value): (String, Value)| {
+            this.set(&field, &value)
         });
         methods.add_meta_method(MetaMethod::ToString, |_, _, ()| Ok("response"));
+    }
+}
+
+/// The method `read`, made once a VM.
+struct Read(Function);
+
+/// Makes the methods of a VM's responses.
+pub(crate) fn prepare(lua: &Lua) -> mlua::Result<()> {
+    let read = lua.create_async_function(|_, this: AnyUserData| async move {
+        let place = this.borrow::<ResponseHandle>()?.place.clone();
+        read(&place).await
+    })?;
+    lua.set_app_data(Read(read));
+    Ok(())
+}
+
+impl ResponseHandle {
+    fn get(&self, lua: &Lua, field: &str) -> mlua::Result<Value> {
+        match field {
+            "status" => self.place.status()?.as_u16().into_lua(lua),
+            "headers" => {
+                let mut kept = self.headers.lock();
+                if let Some(headers) = &*kept {
+                    return Ok(Value::UserData(headers.clone()));
+                }
+                let headers = lua.create_userdata(HeadersHandle(self.place.clone()))?;
+                *kept = Some(headers.clone());
+                Ok(Value::UserData(headers))
+            }
+            "body" if !self.place.has_body()? => Ok(Value::Nil),
+            "body" => {
+                let slot: Arc<dyn super::BodySlot> = Arc::new(self.place.clone());
+                Ok(Value::UserData(lua.create_userdata(BodyHandle::new(slot))?))
+            }
+            "stream" => Ok(Value::Boolean(self.place.headers(ccproxy_core::body::is_event_stream)?)),
+            "read" => {
+                Ok(lua.app_data_ref::<Read>().map_or(Value::Nil, |read| Value::Function(read.0.clone())))
+            }
+            _ => Err(super::no_field("res", field, FIELDS)),
+        }
+    }
+
+    fn set(&self, field: &str, value: &Value) -> mlua::Result<()> {
+        if field != "status" {
+            return match FIELDS.contains(&field) {
+                true => Err(mlua::Error::RuntimeError(format!("`res.{field}` cannot be assigned to"))),
+                false => Err(super::no_field("res", field, FIELDS)),
+            };
+        }
+        let status = value
+            .as_integer()
+            .or_else(|| value.as_number().filter(|number| number.fract() == 0.0).map(|number| number as i64))
+            .and_then(|status| u16::try_from(status).ok())
+            .filter(|status| (200..=599).contains(status))
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .ok_or_else(|| mlua::Error::runtime("a status is a whole number from 200 to 599"))?;
+        Ok(self.place.set_status(status)?)
     }
 }
 

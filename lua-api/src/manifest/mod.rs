@@ -18,6 +18,8 @@ use crate::api;
 use crate::host::Limits;
 use node::{Node, Problems};
 
+pub(crate) use node::nearest;
+
 /// Everything a script says about itself.
 #[derive(Clone, Debug)]
 pub(crate) struct Declaration {

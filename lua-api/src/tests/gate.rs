@@ -97,7 +97,7 @@ async fn a_dropped_waiter_is_ended_and_the_wall_clock_ends_a_long_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spoiled_vm_ends_its_parked_handlers() {
     let source = format!(
-        "spin = nil return {{ name = 't', version = '1.0.0', hooks = {{ ['app.ready'] = function() while true do end end }}, {WAITER} }}"
+        "return {{ name = 't', version = '1.0.0', hooks = {{ ['app.ready'] = function() while true do end end }}, {WAITER} }}"
     );
     let bench = Arc::new(super::start_in(&super::engine(), &source).await);
     let waiting = {

@@ -48,15 +48,10 @@ async fn a_handle_kept_too_long_is_dead_and_never_another_exchange() {
 #[tokio::test]
 async fn state_is_one_table_an_exchange_and_goes_with_it() {
     let bench = start(
-        "weak = setmetatable({}, { __mode = 'k' })
-        middleware = nil, middleware2 = nil"
-            .split_once(',')
-            .map_or("", |_| {
-                "middleware = { { layer = 'security', request = function(req)
-                    req.state.count = (req.state.count or 0) + 1
-                    req.state.me = req
-                    return { body = tostring(req.state.count) } end } }"
-            }),
+        "middleware = { { layer = 'security', request = function(req)
+            req.state.count = (req.state.count or 0) + 1
+            req.state.me = req
+            return { body = tostring(req.state.count) } end } }",
     )
     .await;
     let count = async |exchange: &Arc<_>| match bench.request(exchange).await {

@@ -92,7 +92,7 @@ const CASES: &[(&str, &str, Outcome)] = &[
         Fine,
     ),
     ("19 table value", "req.headers['x'] = {}", Says("not a string")),
-    ("19 field", "return req.nothing.deeper", Says("unknown field")),
+    ("19 field", "return req.nothing.deeper", Says("has no field `nothing`")),
     ("19 set field", "req.method = 'PUT'", Says("")),
     ("20 reentry", "for name in req.headers do req.headers[name] = nil end assert(#req.headers == 0)", Fine),
     ("21 endless yield", "while true do coroutine.yield() end", Cpu),

@@ -39,17 +39,12 @@ async fn a_prepared_request_is_edited_but_not_sent_elsewhere() {
         "hooks = { ['provider.request.prepared'] = { body = 'write', run = function(out, plugin)
             assert(out.host == 'api.example.com' and out.path == '/v1/messages' and out.method == 'POST')
             assert(out.request.path == '/v1/messages' and out.headers['x-a'] == 'b')
-            assert(out.credential == nil)
-        end } }"
-            .replace(
-                "assert(out.credential == nil)",
-                "assert(not pcall(function() return out.credential end))
+            assert(not pcall(function() return out.credential end))
             assert(not pcall(function() out.host = 'evil' end))
             out.path = '/v2/messages'
             out.headers['x-a'] = 'c'
-            out.body:set('max_tokens', 5)",
-            )
-            .as_str(),
+            out.body:set('max_tokens', 5)
+        end } }",
     )
     .await;
     let exchange = exchange();
