@@ -19,7 +19,6 @@ mod tests;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
@@ -40,7 +39,6 @@ use self::trunk::Trunk;
 use self::trust::Trust;
 use crate::body::{Answer, Body, is_event_stream};
 use crate::error::{Error, Result};
-use crate::exchange::Exchange;
 use crate::provider::{Origin, Outbound};
 use crate::settings::UpstreamSettings;
 
@@ -77,18 +75,10 @@ impl Upstream {
 
     /// Sends a request (step 8). Returns when the head is there: hop-by-hop fields are gone from it, and
     /// its body is still arriving under the clocks. Dropping the future or the body cancels upstream.
-    pub fn send(
-        &self,
-        exchange: &Arc<Exchange>,
-        outbound: Outbound,
-    ) -> impl Future<Output = Result<Answer>> + Send {
-        exchange.tally.attempts.fetch_add(1, Ordering::Relaxed);
-        self.exchange(outbound)
-    }
-
+    ///
     /// Not an `async fn`, and what is rare is boxed: the future is moved on its way to the server, with
     /// each request.
-    fn exchange(&self, outbound: Outbound) -> impl Future<Output = Result<Answer>> + Send {
+    pub fn send(&self, outbound: Outbound) -> impl Future<Output = Result<Answer>> + Send {
         let ready = self.host(&outbound.origin).map(|host| {
             let call = call(&host, outbound);
             let lane = host.lane();

@@ -90,11 +90,11 @@ impl Provider for Adapter {
 
     fn send<'a>(
         &'a self,
-        exchange: &'a Arc<Exchange>,
+        _exchange: &'a Arc<Exchange>,
         _operation: &'a Operation,
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>> {
-        Box::pin(self.upstream.send(exchange, outbound))
+        Box::pin(self.upstream.send(outbound))
     }
 
     fn credential(&self) -> Credential {

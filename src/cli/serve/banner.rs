@@ -125,6 +125,12 @@ impl fmt::Display for Banner {
         if !active.is_empty() {
             writeln!(f, "\nplugins: {}", active.join(", "))?;
         }
+        let off: Vec<&str> =
+            self.plugins.iter().filter(|one| one.state == "disabled").map(|one| one.name.as_str()).collect();
+        if !off.is_empty() {
+            let off = off.join(", ");
+            writeln!(f, "\nplugins that are off (`plugins.<name>.enabled = true` turns one on): {off}")?;
+        }
         let other = self.plugins.iter().filter(|one| !matches!(one.state, "active" | "disabled"));
         section(
             f,
@@ -186,12 +192,14 @@ mod tests {
                     state: "failed",
                     reason: Some("plugin.lua:3: oops".to_owned()),
                 },
+                Plugin { name: "request_id".to_owned(), state: "disabled", reason: None },
             ],
             warnings: Vec::new(),
             left_out: Vec::new(),
         };
         let expected = "ccproxy 0.1.0\nlistening on http://127.0.0.1:8000\n\nproviders:\n  mock  http://127.0.0.1:8000/mock  needs none\n\
-                        \nplugins: access_log\n\nplugins that are not well:\n  broken  failed: plugin.lua:3: oops\n";
+                        \nplugins: access_log\n\nplugins that are off (`plugins.<name>.enabled = true` turns one on): request_id\n\
+                        \nplugins that are not well:\n  broken  failed: plugin.lua:3: oops\n";
         assert_eq!(banner.to_string(), expected);
     }
 }

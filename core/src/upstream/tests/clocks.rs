@@ -33,7 +33,7 @@ async fn stalling(parts: &'static str, again: &'static str) -> (Vec<Bytes>, Erro
     })
     .await;
     let began = Instant::now();
-    let (seen, error) = match Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await {
+    let (seen, error) = match Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await {
         Err(error) => (Vec::new(), error),
         Ok(answer) => {
             let (pieces, error) = pieces(answer.body).await;
@@ -80,7 +80,7 @@ async fn data_keeps_a_stream_alive() {
         }
     })
     .await;
-    let answer = Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await.unwrap();
+    let answer = Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await.unwrap();
     let (pieces, error) = pieces(answer.body).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(pieces.concat().len(), 20 * 10);
@@ -102,7 +102,7 @@ async fn connecting_has_a_clock() {
     };
     let mut outbound = outbound("192.0.2.1:443".parse().unwrap(), "{}");
     outbound.origin = origin("https", "192.0.2.1:443".parse().unwrap());
-    let error = Upstream::new(settings).unwrap().exchange(outbound).await.unwrap_err();
+    let error = Upstream::new(settings).unwrap().send(outbound).await.unwrap_err();
     assert_eq!(error.kind(), Kind::GatewayTimeout);
     assert!(error.message().contains("connect_timeout"), "{error}");
 }

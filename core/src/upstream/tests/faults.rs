@@ -12,7 +12,7 @@ async fn failure(answer: &'static str) -> Error {
         stream.write_all(answer.as_bytes()).await.unwrap();
     })
     .await;
-    match Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await {
+    match Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await {
         Err(error) => error,
         Ok(answer) => pieces(answer.body).await.1.expect("the answer must not look finished"),
     }
@@ -48,7 +48,7 @@ async fn what_came_before_the_break_is_handed_over_first() {
         stream.write_all(answer.as_bytes()).await.unwrap();
     })
     .await;
-    let answer = Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await.unwrap();
+    let answer = Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await.unwrap();
     let (pieces, error) = pieces(answer.body).await;
     assert_eq!(pieces.concat(), b"four");
     assert!(error.is_some());
@@ -59,7 +59,7 @@ async fn a_refused_connection_says_so() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await.unwrap_err();
+    let error = Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::BadGateway);
     assert_eq!(error.message(), format!("cannot reach `http://{address}`: the connection was refused"));
     assert!(error.retry());
@@ -81,7 +81,7 @@ async fn a_kept_connection_that_was_closed_is_replaced_without_a_word() {
     .await;
     let upstream = Upstream::new(settings()).unwrap();
     for number in 0..5 {
-        assert_eq!(text(upstream.exchange(outbound(address, "{}")).await).await, number.to_string());
+        assert_eq!(text(upstream.send(outbound(address, "{}")).await).await, number.to_string());
         told.recv().await.unwrap();
         // The end of the stream is in the kernel now; one turn of the event loop brings it here.
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -107,7 +107,7 @@ async fn who_leaves_takes_the_provider_along() {
         })
         .await;
         let upstream = Upstream::new(settings()).unwrap();
-        let exchange = upstream.exchange(outbound(address, "{}"));
+        let exchange = upstream.send(outbound(address, "{}"));
         match tokio::time::timeout(Duration::from_millis(50), exchange).await {
             Err(_) => assert_eq!(moment, "head"),
             Ok(answer) => {

@@ -34,7 +34,7 @@ async fn a_connection_is_used_again_and_headers_are_this_hops_own() {
             outbound.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         outbound.credential.insert("x-api-key", HeaderValue::from_static("ours"));
-        let answer = upstream.exchange(outbound).await.unwrap();
+        let answer = upstream.send(outbound).await.unwrap();
         assert_eq!(answer.status, 200);
         assert_eq!(answer.headers["request-id"], "req_1");
         assert!(!answer.headers.contains_key("x-hop") && !answer.headers.contains_key("connection"));
@@ -62,7 +62,7 @@ async fn what_is_ready_at_once_is_handed_over_as_one() {
     let address = canned(Box::leak(answer.into_boxed_str())).await;
     let upstream = Upstream::new(settings()).unwrap();
     for _ in 0..2 {
-        let answer = upstream.exchange(outbound(address, "{}")).await.unwrap();
+        let answer = upstream.send(outbound(address, "{}")).await.unwrap();
         let (pieces, error) = pieces(answer.body).await;
         assert!(error.is_none(), "{error:?}");
         assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), 40 * 8);
@@ -80,7 +80,7 @@ async fn a_large_answer_comes_whole() {
     );
     let address = canned(text).await;
     let upstream = Upstream::new(settings()).unwrap();
-    let answer = upstream.exchange(outbound(address, "{}")).await.unwrap();
+    let answer = upstream.send(outbound(address, "{}")).await.unwrap();
     assert_eq!(answer.body.collect(2 << 20).await.unwrap(), body);
 }
 
@@ -91,7 +91,7 @@ async fn errors_and_empty_answers_of_the_provider_pass() {
     )
     .await;
     let upstream = Upstream::new(settings()).unwrap();
-    let answer = upstream.exchange(outbound(address, "{}")).await.unwrap();
+    let answer = upstream.send(outbound(address, "{}")).await.unwrap();
     assert_eq!(
         (answer.status.as_u16(), &answer.headers["retry-after"]),
         (429, &HeaderValue::from_static("7"))
@@ -99,7 +99,7 @@ async fn errors_and_empty_answers_of_the_provider_pass() {
     assert_eq!(answer.body.collect(99).await.unwrap(), "{\"type\":\"err\"}");
 
     let address = canned("HTTP/1.1 204 No Content\r\n\r\n").await;
-    let answer = upstream.exchange(outbound(address, "{}")).await.unwrap();
+    let answer = upstream.send(outbound(address, "{}")).await.unwrap();
     assert!(http_body::Body::is_end_stream(&answer.body));
 }
 
@@ -109,7 +109,7 @@ async fn a_redirect_is_an_answer() {
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
     )
     .await;
-    let answer = Upstream::new(settings()).unwrap().exchange(outbound(address, "{}")).await.unwrap();
+    let answer = Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await.unwrap();
     assert_eq!(answer.status, 307);
 }
 
@@ -129,7 +129,7 @@ async fn plain_http_goes_through_a_proxy_with_the_whole_address() {
     let settings = UpstreamSettings { proxy: Some(format!("http://user:pass@{proxy}")), ..settings() };
     let upstream = Upstream::new(settings).unwrap();
     let target = "192.0.2.1:8080".parse().unwrap();
-    assert_eq!(text(upstream.exchange(outbound(target, "{}")).await).await, "hi");
+    assert_eq!(text(upstream.send(outbound(target, "{}")).await).await, "hi");
     let head = heads.recv().await.unwrap();
     assert!(head.starts_with("POST http://192.0.2.1:8080/v1/messages?beta=true HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("proxy-authorization: Basic dXNlcjpwYXNz\r\n"), "{head}");

@@ -72,10 +72,10 @@ async fn alpn_chooses_and_a_connection_is_shared() {
     let (address, authority) = secure("127.0.0.1", &["h2", "http/1.1"]).await;
     let upstream = upstream(&authority);
     for _ in 0..2 {
-        let seen = text(upstream.exchange(to(address, "{\"a\":1}")).await).await;
+        let seen = text(upstream.send(to(address, "{\"a\":1}")).await).await;
         assert_eq!(seen, format!("0 HTTP/2.0 https://{address}/v1/messages?beta=true None 7"));
     }
-    let many = (0..20).map(|_| async { text(upstream.exchange(to(address, "{}")).await).await });
+    let many = (0..20).map(|_| async { text(upstream.send(to(address, "{}")).await).await });
     for seen in futures_util::future::join_all(many).await {
         assert!(seen.starts_with("0 HTTP/2.0"), "{seen}");
     }
@@ -86,7 +86,7 @@ async fn without_http2_it_is_http1() {
     let (address, authority) = secure("127.0.0.1", &["http/1.1"]).await;
     let upstream = upstream(&authority);
     for _ in 0..2 {
-        let seen = text(upstream.exchange(to(address, "{}")).await).await;
+        let seen = text(upstream.send(to(address, "{}")).await).await;
         assert_eq!(seen, format!("0 HTTP/1.1 /v1/messages?beta=true Some(\"{address}\") 2"));
     }
 }
@@ -94,13 +94,13 @@ async fn without_http2_it_is_http1() {
 #[tokio::test]
 async fn a_certificate_that_is_not_to_be_believed_is_refused_with_the_reason() {
     let (address, authority) = secure("localhost", &[]).await;
-    let error = upstream(&authority).exchange(to(address, "{}")).await.unwrap_err();
+    let error = upstream(&authority).send(to(address, "{}")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::BadGateway);
     assert!(error.message().contains("for another host name"), "{error}");
 
     let (_, stranger) = secure("127.0.0.1", &[]).await;
     let (address, _) = secure("127.0.0.1", &[]).await;
-    let error = upstream(&stranger).exchange(to(address, "{}")).await.unwrap_err();
+    let error = upstream(&stranger).send(to(address, "{}")).await.unwrap_err();
     assert!(error.message().contains("not trusted (`upstream.ca_file` adds one)"), "{error}");
 }
 
@@ -114,7 +114,7 @@ async fn a_provider_without_tls_is_told_from_one_with_bad_tls() {
         connect_timeout: Duration::from_millis(200),
         ..settings()
     };
-    let error = Upstream::new(upstream).unwrap().exchange(to(address, "{}")).await.unwrap_err();
+    let error = Upstream::new(upstream).unwrap().send(to(address, "{}")).await.unwrap_err();
     assert!(matches!(error.kind(), Kind::GatewayTimeout | Kind::BadGateway), "{error}");
 }
 
@@ -136,7 +136,7 @@ async fn tls_goes_through_a_tunnel() {
         ..settings()
     })
     .unwrap();
-    let seen = text(upstream.exchange(to(address, "{}")).await).await;
+    let seen = text(upstream.send(to(address, "{}")).await).await;
     assert!(seen.starts_with("0 HTTP/2.0"), "{seen}");
 }
 
