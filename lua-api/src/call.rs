@@ -192,6 +192,7 @@ impl Running {
             lease.enter();
         }
         vm.engine.clock.start();
+        vm.limit_memory();
         vm.deadline.arm(allowance);
         let began = Instant::now();
         let mut context = Context::from_waker(waker);
@@ -202,6 +203,7 @@ impl Running {
                 .map(|raw| raw.map_err(Fault::from).and_then(outcome::split))
         }));
         let was_late = vm.deadline.disarm();
+        vm.unlimit_memory();
         self.budget.spend(began);
         let result = match polled {
             Ok(Poll::Pending) if !was_late => return Poll::Pending,

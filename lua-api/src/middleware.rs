@@ -96,6 +96,7 @@ impl Middleware for LuaMiddleware {
         let begin = |script: &Arc<Script>| {
             let moments = self.moments(script)?;
             let (view, req) = self.view(script, exchange)?;
+            request::expect_headers(&script.vm.lua, &view)?;
             let run = handler(&moments.request)?;
             let coroutine = script.vm.trampoline.call_async((run, req, &script.plugin, &moments.args));
             Ok(Begun::within(coroutine, view, self.body))
@@ -226,7 +227,8 @@ fn response_handle(script: &Script, view: &Arc<View>) -> Result<AnyUserData, Fau
     if let Some(response) = &refs.response {
         return Ok(response.clone());
     }
-    let response = script.vm.lua.create_userdata(ResponseHandle::new(Place::Response(view.clone())))?;
+    let response = ResponseHandle::with_headers(&script.vm.lua, Place::Response(view.clone()))?;
+    let response = script.vm.lua.create_userdata(response)?;
     refs.response = Some(response.clone());
     Ok(response)
 }

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::budget::Deadline;
 use crate::engine::Engine;
+use crate::handle::texts::Texts;
 use crate::host::{Host, Limits, Sources};
 use crate::sandbox;
 
@@ -25,6 +26,8 @@ pub(crate) struct Vm {
     pub(crate) deadline: Arc<Deadline>,
     /// Runs a handler and keeps what it raises whole.
     pub(crate) trampoline: Function,
+    /// Header values that scripts have read.
+    pub(crate) texts: Arc<Texts>,
     gate: Mutex<()>,
     dead: AtomicBool,
     dirty: AtomicBool,
@@ -61,6 +64,7 @@ impl Vm {
             limits: host.limits.clone(),
             deadline,
             trampoline,
+            texts: Arc::default(),
             gate: Mutex::new(()),
             dead: AtomicBool::new(false),
             dirty: AtomicBool::new(false),
@@ -97,6 +101,20 @@ impl Vm {
         self.dirty.store(true, Ordering::Release);
         // Leaving the gate empties the trash.
         drop(self.try_enter());
+    }
+
+    /// A script is about to run: its allocations are limited. Outside of slices they are not, since the host
+    /// makes only handles and values of a known size there, and what mlua makes under a limit costs three
+    /// times as much: each value then needs a protected call of its own.
+    #[inline]
+    pub(crate) fn limit_memory(&self) {
+        let _ = self.lua.set_memory_limit(self.limits.memory);
+    }
+
+    /// The script has returned or waits.
+    #[inline]
+    pub(crate) fn unlimit_memory(&self) {
+        let _ = self.lua.set_memory_limit(0);
     }
 
     /// Bytes in use. Takes mlua's lock: only for those inside the gate.

@@ -20,6 +20,7 @@ use crate::exchange::Client;
 use crate::settings::ServerSettings;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 
 /// The rules, compiled from the settings.
@@ -178,7 +179,7 @@ impl Guard {
             return Err(foreign());
         }
         // Some cross-site requests carry no origin; browsers say where they come from all the same.
-        match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
             None | Some(b"none" | b"same-origin") => Ok(()),
             Some(_) => Err(foreign()),
         }

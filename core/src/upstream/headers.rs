@@ -1,49 +1,53 @@
 //! Header fields that end at this hop (RFC 9110 section 7.6.1).
 
 use http::header::{self, HeaderMap, HeaderName};
-
-/// Fields that are about one connection only, whoever sends them.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+use smallvec::SmallVec;
 
 /// Takes out what a request may not carry on: hop-by-hop fields, and those that the client side writes
 /// itself from the body and the origin.
 pub(super) fn strip_request(headers: &mut HeaderMap) {
-    strip(headers);
-    headers.remove(header::TRAILER);
-    headers.remove(header::HOST);
-    headers.remove(header::CONTENT_LENGTH);
-    // The whole body is sent at once, so there is nothing to wait for.
-    headers.remove(header::EXPECT);
-    headers.remove("http2-settings");
+    // The whole body is sent at once, so there is nothing to `expect`.
+    strip(headers, |name| {
+        ends_here(name) || matches!(name, "host" | "content-length" | "expect" | "http2-settings")
+    });
 }
 
 /// Takes out what an answer may not carry on. Everything else passes.
 pub(super) fn strip_answer(headers: &mut HeaderMap) {
-    strip(headers);
-    headers.remove(header::TRAILER);
+    strip(headers, ends_here);
 }
 
-fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+/// Fields that are about one connection only, whoever sends them.
+fn ends_here(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// One look at each name costs less than a search for each field that might be there.
+fn strip(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
+    let found: SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| ends(name.as_str())).cloned().collect();
+    if found.contains(&header::CONNECTION) {
         strip_named(headers);
     }
-    for name in &HOP_BY_HOP {
+    for name in found {
         headers.remove(name);
     }
 }
 
 /// Takes out the fields that `connection` names.
 fn strip_named(headers: &mut HeaderMap) {
-    let named: smallvec::SmallVec<[HeaderName; 4]> = headers
+    let named: SmallVec<[HeaderName; 4]> = headers
         .get_all(header::CONNECTION)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))

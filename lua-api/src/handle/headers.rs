@@ -3,7 +3,7 @@
 use http::header::Entry;
 use http::{HeaderMap, HeaderName};
 use mlua::{
-    BString, Either, Function, Lua, MetaMethod, MultiValue, UserData, UserDataMethods, UserDataRef, Value,
+    BString, Function, Lua, LuaString, MetaMethod, MultiValue, UserData, UserDataMethods, UserDataRef, Value,
 };
 
 use super::place::Place;
@@ -17,11 +17,10 @@ impl UserData for HeadersHandle {
     // which costs more than the look-up.
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         // Text goes in and out without a reference of its own in the VM.
-        methods.add_meta_method(MetaMethod::Index, |lua, this, name: String| {
-            Ok(match this.get(&name)? {
-                None if Methods::NAMES.contains(&name.as_str()) => Either::Right(Methods::find(lua, &name)),
-                found => Either::Left(found),
-            })
+        methods.add_meta_method(MetaMethod::Index, |lua, this, name: String| match this.get(lua, &name)? {
+            Some(text) => Ok(Value::String(text)),
+            None if Methods::NAMES.contains(&name.as_str()) => Ok(Methods::find(lua, &name)),
+            None => Ok(Value::Nil),
         });
         methods.add_meta_method(MetaMethod::NewIndex, |_, this, (name, value): (String, Value)| {
             this.set(&name, &value)
@@ -70,11 +69,13 @@ impl Methods {
 
 impl HeadersHandle {
     #[inline]
-    fn get(&self, name: &str) -> mlua::Result<Option<BString>> {
+    fn get(&self, lua: &Lua, name: &str) -> mlua::Result<Option<LuaString>> {
         if policy::is_hidden(name) {
             return Ok(None);
         }
-        Ok(self.0.headers(|headers| headers.get(name).map(|value| BString::from(value.as_bytes())))?)
+        let texts = &self.0.view().texts;
+        let text = |headers: &HeaderMap| headers.get(name).map(|value| texts.of(lua, value.as_bytes()));
+        self.0.headers(text)?.transpose()
     }
 
     fn all(&self, name: &str) -> mlua::Result<Vec<BString>> {

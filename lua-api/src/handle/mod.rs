@@ -12,6 +12,7 @@ pub(crate) mod place;
 pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod texts;
 pub(crate) mod view;
 
 use ccproxy_core::document::Document;

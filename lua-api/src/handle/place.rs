@@ -144,7 +144,7 @@ impl Place {
         Ok(())
     }
 
-    fn view(&self) -> &Arc<View> {
+    pub(super) fn view(&self) -> &Arc<View> {
         match self {
             Place::Request(view) | Place::Outbound(view) | Place::Response(view) => view,
             Place::Own(own) => &own.view,

@@ -27,6 +27,12 @@ pub(crate) fn of(lua: &Lua, view: &Arc<View>) -> mlua::Result<AnyUserData> {
     Ok(request)
 }
 
+/// Makes the handle of the headers before the script runs, when it costs half: see `Vm::limit_memory`.
+/// A `request` that looks at no header is rare.
+pub(crate) fn expect_headers(lua: &Lua, view: &Arc<View>) -> mlua::Result<()> {
+    headers(lua, view).map(drop)
+}
+
 impl UserData for RequestHandle {
     // One function for all fields: see `HeadersHandle`.
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {

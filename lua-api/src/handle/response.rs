@@ -25,6 +25,12 @@ impl ResponseHandle {
         ResponseHandle { place, headers: Mutex::new(None) }
     }
 
+    /// With the handle of its headers already made, as `request::expect_headers` does.
+    pub(crate) fn with_headers(lua: &Lua, place: Place) -> mlua::Result<Self> {
+        let headers = lua.create_userdata(HeadersHandle(place.clone()))?;
+        Ok(ResponseHandle { place, headers: Mutex::new(Some(headers)) })
+    }
+
     /// Takes the answer out of a handle that a handler returned; `None` for the exchange's own `res`.
     pub(crate) fn take(&self) -> Option<Option<Answer>> {
         match &self.place {

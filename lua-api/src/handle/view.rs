@@ -10,6 +10,7 @@ use mlua::{AnyUserData, Table};
 use parking_lot::Mutex;
 
 use super::DeadHandle;
+use super::texts::Texts;
 use crate::budget::ExchangeBudget;
 use crate::script::Script;
 
@@ -21,6 +22,8 @@ pub(crate) struct View {
     /// What the handler that runs now may do with bodies.
     access: AtomicU8,
     budget: Arc<ExchangeBudget>,
+    /// Header values of this VM.
+    pub(super) texts: Arc<Texts>,
     pub(crate) refs: Mutex<Refs>,
 }
 
@@ -50,6 +53,7 @@ impl View {
             live: AtomicU32::new(0),
             access: AtomicU8::new(0),
             budget: Arc::default(),
+            texts: script.vm.texts.clone(),
             refs: Mutex::default(),
         });
         exchange.set_slot(key, Arc::new(Keeper { view: view.clone(), script: Arc::downgrade(script) }));

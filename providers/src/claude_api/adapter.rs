@@ -12,6 +12,7 @@ use ccproxy_core::upstream::Upstream;
 use ccproxy_core::{Error, Result};
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use smallvec::SmallVec;
 
 use super::credentials::Credentials;
 
@@ -104,7 +105,8 @@ impl Provider for Adapter {
 
 /// Takes out what is between the client and this proxy. Hop-by-hop fields go when the request is sent.
 fn take_local(headers: &mut HeaderMap) {
-    let local: Vec<HeaderName> = headers.keys().filter(|name| is_local(name.as_str())).cloned().collect();
+    let local: SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| is_local(name.as_str())).cloned().collect();
     for name in local {
         headers.remove(name);
     }
