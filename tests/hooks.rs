@@ -86,8 +86,13 @@ fn a_streamed_exchange_tells_its_whole_life_in_order() {
             2,
             "client's and provider's: {order:?}"
         );
-        // It is awaited, so it may be heard before what was queued earlier.
+        // It is awaited, and still heard in its turn.
         assert_eq!(order.iter().filter(|name| **name == "provider.request.prepared").count(), 1);
+        assert_eq!(order[0], "request.started");
+        let prepared = place("provider.request.prepared");
+        let sides: Vec<usize> = (0..order.len()).filter(|place| order[*place] == "http.request").collect();
+        assert!(sides[0] < prepared && prepared < place("provider.request.sent"), "{order:?}");
+        assert!(prepared < sides[1], "{order:?}");
         let end = events.iter().find(|event| event["name"] == "request.completed").unwrap();
         assert_eq!(end["status"], 200);
         assert_eq!(
@@ -220,5 +225,31 @@ fn a_slow_listener_delays_nobody() {
             proxy.client().post("/claude/v1/messages", &body(true)).await.expect(200);
         }
         assert!(begun.elapsed() < std::time::Duration::from_secs(2));
+    });
+}
+
+#[test]
+fn the_awaited_hook_comes_after_what_was_told_before_and_waits_for_no_listener() {
+    support::run(async {
+        let lua = r#"local told = {}
+return { name = "patient", version = "1.0.0", hooks = {
+  ["request.started"] = function(event)
+    told[#told + 1] = "started"
+    ccproxy.wait("go on", 25)
+    told[#told + 1] = "heard"
+  end,
+  ["provider.request.prepared"] = function() told[#told + 1] = "prepared" end,
+}, capabilities = { "kv" }, routes = {
+  { path = "/told", handler = function() return { json = ccproxy.json.array(told) } end },
+  { method = "POST", path = "/go", handler = function() ccproxy.notify("go on", true) return {} end },
+} }"#;
+        let upstream = Upstream::start().await;
+        let proxy = Proxy::start(Config::new().upstream(&upstream).script("patient", lua)).await;
+        for _ in 0..3 {
+            proxy.client().post("/claude/v1/messages", &body(false)).await.expect(200);
+        }
+        // Every listener still waits, the first in its turn and the others out of it.
+        let told = proxy.anonymous().get("/patient/told").await.expect(200).json();
+        assert_eq!(told, json!(["started", "prepared", "started", "prepared", "started", "prepared"]));
     });
 }

@@ -1,10 +1,14 @@
 //! Who hears which event in one generation.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 
 use super::{Event, Hook, Kind};
 use crate::error::Result;
@@ -37,14 +41,24 @@ pub struct Listeners {
 }
 
 struct Queue {
-    plugin: Arc<str>,
     wanted: u32,
+    ears: Arc<Ears>,
     sender: mpsc::Sender<Message>,
     dropped: AtomicU64,
 }
 
+/// The listeners of one plugin, and what they have not begun to hear.
+struct Ears {
+    plugin: Arc<str>,
+    listeners: Vec<Listener>,
+    backlog: Mutex<VecDeque<Arc<Event>>>,
+    /// Held from taking an event until its first listener has begun.
+    turn: Turn<()>,
+}
+
 enum Message {
-    Event(Arc<Event>),
+    /// One more in the backlog.
+    Event,
     /// Answered when everything before it has been heard.
     Flush(oneshot::Sender<()>),
 }
@@ -80,18 +94,17 @@ impl Listeners {
         let kind = bit(event.kind);
         let event = Arc::new(event);
         for queue in self.queues.iter().filter(|queue| queue.wanted & kind != 0) {
-            if queue.sender.try_send(Message::Event(event.clone())).is_err() {
-                let dropped = queue.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-                if dropped.is_power_of_two() {
-                    tracing::warn!(plugin = %queue.plugin, event = %event.name, dropped, "a plugin is behind with its events; this one was dropped");
-                }
-            }
+            queue.push(&event);
         }
     }
 
-    /// `provider.request.prepared`, one listener after the other, each seeing the edits before it.
+    /// `provider.request.prepared`, one listener after the other, each seeing the edits before it. A plugin
+    /// has begun to hear the earlier events of this exchange by then.
     pub async fn prepared(&self, exchange: &Arc<Exchange>) -> Result<()> {
         for listener in &self.prepared {
+            if let Some(queue) = self.queues.iter().find(|queue| queue.ears.plugin == listener.plugin) {
+                queue.ears.catch_up(exchange).await;
+            }
             listener.hook.prepared(exchange).get().await?;
         }
         Ok(())
@@ -101,7 +114,7 @@ impl Listeners {
     pub fn dropped(&self, plugin: &str) -> u64 {
         self.queues
             .iter()
-            .find(|queue| &*queue.plugin == plugin)
+            .find(|queue| &*queue.ears.plugin == plugin)
             .map_or(0, |queue| queue.dropped.load(Ordering::Relaxed))
     }
 
@@ -123,25 +136,77 @@ impl Queue {
     fn start(plugin: Arc<str>, listeners: Vec<Listener>) -> Self {
         let wanted = listeners.iter().fold(0, |all, listener| all | bit(listener.kind));
         let (sender, mut receiver) = mpsc::channel::<Message>(QUEUE);
-        let name = plugin.clone();
+        let ears =
+            Arc::new(Ears { plugin, listeners, backlog: Mutex::new(VecDeque::new()), turn: Turn::new(()) });
+        let hearing = ears.clone();
         // Ends by itself once the queue is gone and what was in it has been heard.
         tokio::spawn(async move {
             while let Some(message) = receiver.recv().await {
-                let event = match message {
-                    Message::Event(event) => event,
+                match message {
+                    Message::Event => hearing.next().await,
                     Message::Flush(done) => {
                         let _ = done.send(());
-                        continue;
-                    }
-                };
-                for listener in listeners.iter().filter(|listener| listener.hears(&event)) {
-                    if let Err(error) = listener.hook.observe(event.clone()).await {
-                        tracing::warn!(plugin = %name, event = %event.name, "{error}");
                     }
                 }
             }
         });
-        Queue { plugin, wanted, sender, dropped: AtomicU64::new(0) }
+        Queue { wanted, ears, sender, dropped: AtomicU64::new(0) }
+    }
+
+    fn push(&self, event: &Arc<Event>) {
+        let mut backlog = self.ears.backlog.lock();
+        if let Ok(place) = self.sender.try_reserve() {
+            backlog.push_back(event.clone());
+            place.send(Message::Event);
+            return;
+        }
+        drop(backlog);
+        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        if dropped.is_power_of_two() {
+            tracing::warn!(plugin = %self.ears.plugin, event = %event.name, dropped, "a plugin is behind with its events; this one was dropped");
+        }
+    }
+}
+
+impl Ears {
+    /// Hears the oldest event, unless it was heard out of turn.
+    async fn next(self: &Arc<Self>) {
+        let turn = self.turn.lock().await;
+        let Some(event) = self.backlog.lock().pop_front() else { return };
+        let mut hearing = Box::pin(self.clone().hear(event));
+        let begun = poll_fn(|cx| Poll::Ready(hearing.as_mut().poll(cx))).await;
+        drop(turn);
+        if begun.is_pending() {
+            hearing.await;
+        }
+    }
+
+    /// Begins to hear the queued events of this exchange, before those of others; what has to wait for
+    /// something goes on by itself, so that no exchange waits for an observer.
+    async fn catch_up(self: &Arc<Self>, exchange: &Exchange) {
+        let _turn = self.turn.lock().await;
+        let id = exchange.id.to_string();
+        let own = |event: &Event| event.data.get("id").and_then(|value| value.as_str()) == Some(&id);
+        let mut early = Vec::new();
+        self.backlog.lock().retain(|event| {
+            let own = own(event);
+            early.extend(own.then(|| event.clone()));
+            !own
+        });
+        for event in early {
+            let mut hearing = Box::pin(self.clone().hear(event));
+            if poll_fn(|cx| Poll::Ready(hearing.as_mut().poll(cx))).await.is_pending() {
+                tokio::spawn(hearing);
+            }
+        }
+    }
+
+    async fn hear(self: Arc<Self>, event: Arc<Event>) {
+        for listener in self.listeners.iter().filter(|listener| listener.hears(&event)) {
+            if let Err(error) = listener.hook.observe(event.clone()).await {
+                tracing::warn!(plugin = %self.plugin, event = %event.name, "{error}");
+            }
+        }
     }
 }
 
