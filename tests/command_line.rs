@@ -31,6 +31,20 @@ fn mistakes_in_the_configuration_are_named_with_their_place() {
                 }
             }
         }
+        // A flag or a variable that replaces the value does not hide the mistake in it.
+        let config = Config::new().toml("server.port = \"many\"").toml("plugins.access_log.keep = 1000");
+        let config = config.env("SERVER__PORT", "0").env("PLUGINS__ACCESS_LOG__KEEP", "3");
+        let (code, out, errors) = cli(config, &["config", "check"]).await;
+        assert_eq!(code, 0, "{out}{errors}");
+        for part in [
+            "config.toml:1:8",
+            "`server.port`",
+            "config.toml:2:20",
+            "`plugins.access_log.keep`",
+            "SERVER__PORT",
+        ] {
+            assert!(errors.contains(part), "{part}: {errors}");
+        }
         // The environment is everybody's: a name of ours that is wrong is told, and left out.
         let (_, out, errors) = cli(Config::new().env("SERVER__PROT", "1"), &["config", "check"]).await;
         assert!(format!("{out}{errors}").contains("SERVER__PROT"), "{out}{errors}");
@@ -175,6 +189,14 @@ fn plugins_are_listed_shown_checked_and_ejected() {
         assert!(errors.contains("hello"), "{errors}");
         let (code, out, errors) = cli(config(), &["plugins", "check"]).await;
         assert_eq!(code, 0, "{out}{errors}");
+        let named = tempfile::tempdir().unwrap();
+        write_script(named.path(), "named", &HELLO.replace("hello", "named"));
+        let folder = named.path().to_string_lossy();
+        for arguments in [&["plugins", "check"][..], &["plugins", "show", "named"], &["plugins", "list"]] {
+            let arguments = [arguments, &["--scripts", &folder]].concat();
+            let (code, out, errors) = cli(config(), &arguments).await;
+            assert!(code == 0 && out.contains("named"), "{arguments:?}: {out}{errors}");
+        }
         let broken = Config::new().script("broken", "return {,}");
         let (code, out, errors) = cli(broken, &["plugins", "check"]).await;
         assert_eq!(code, 1, "{out}{errors}");

@@ -288,3 +288,20 @@ fn the_documented_file_is_the_schema_and_reads_as_the_defaults() {
         );
     }
 }
+
+#[test]
+fn a_mistake_that_a_stronger_layer_hides_is_a_warning_with_its_place() {
+    let machine = Machine::new()
+        .user("[server]\nport = \"many\"\nmax_body = \"1MiB\"\nallowed_hosts = 5\n")
+        .project("[server]\nport = 9001\nallowed_hosts = [\"a\"]\n")
+        .trusting()
+        .flag("server.max_body", json!("2MiB"));
+    let loaded = machine.load();
+    assert!(!loaded.is_broken(), "{:?}", loaded.problems);
+    let told: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("config.toml:2:1: `server.port`: found `many`"), "{told:?}");
+    assert!(told[0].contains("no effect now") && told[0].contains("ccproxy.toml:2:1"), "{told:?}");
+    assert!(told[1].contains("config.toml:4:1: `server.allowed_hosts`"), "{told:?}");
+    assert_eq!(loaded.settings.core.server.listen[0].port(), 9001);
+}

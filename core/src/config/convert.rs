@@ -8,11 +8,12 @@ use serde_json::{Map, Number, Value};
 use super::kind::{join, nearest};
 use super::units::{parse_duration, parse_size, seconds_in_range};
 use super::validate::{Check, any};
-use super::{Content, FieldKind, Node, Problem, secret};
+use super::{Content, FieldKind, Node, Problem, Severity, secret};
 
 impl Check<'_> {
     /// The value as the house uses it; `None` when a problem was reported.
     pub(super) fn value(&mut self, kind: &FieldKind, node: &Node, key: &str) -> Option<Value> {
+        self.hidden(kind, node, key);
         let before = self.problems.len();
         let value = match kind {
             FieldKind::Any => Some(any(node)),
@@ -30,6 +31,22 @@ impl Check<'_> {
             return self.refuse(kind, node, key);
         }
         value
+    }
+
+    /// A mistake in a value that a stronger layer replaced has no effect today: a warning. Secrets are not
+    /// looked up for that.
+    fn hidden(&mut self, kind: &FieldKind, node: &Node, key: &str) {
+        if *kind == FieldKind::Secret {
+            return;
+        }
+        for under in &node.hidden {
+            let before = self.problems.len();
+            self.value(kind, under, key);
+            for problem in self.problems[before..].iter_mut().filter(|problem| problem.is_error()) {
+                problem.severity = Severity::Warning;
+                problem.message += &format!("; it has no effect now, because {} is stronger", node.origin);
+            }
+        }
     }
 
     fn refuse(&mut self, kind: &FieldKind, node: &Node, key: &str) -> Option<Value> {

@@ -13,6 +13,8 @@ pub struct Node {
     pub origin: Origin,
     /// The value.
     pub content: Content,
+    /// The values that this one replaced, weakest first: a mistake in one of them is told too.
+    pub hidden: Vec<Node>,
 }
 
 /// A value whose parts have origins of their own.
@@ -47,7 +49,7 @@ impl Node {
             }
             scalar => Content::Scalar(scalar.clone()),
         };
-        Node { origin: origin.clone(), content }
+        Node { origin: origin.clone(), content, hidden: Vec::new() }
     }
 
     /// The value at a path of keys.
@@ -70,10 +72,10 @@ impl Node {
             return;
         };
         if !matches!(self.content, Content::Table(_)) {
-            *self = Node { origin: value.origin.clone(), content: Content::default() };
+            self.replace(Node { origin: value.origin.clone(), ..Node::default() });
         }
         if let Content::Table(table) = &mut self.content {
-            let fresh = || Node { origin: value.origin.clone(), content: Content::default() };
+            let fresh = || Node { origin: value.origin.clone(), ..Node::default() };
             table.entry(key.clone()).or_insert_with(fresh).set(rest, value);
         }
     }
@@ -89,8 +91,8 @@ impl Node {
     }
 
     /// Lays another value over this one: tables are merged key by key, everything else is replaced.
-    pub fn merge(&mut self, over: Node) {
-        match (&mut self.content, over.content) {
+    pub fn merge(&mut self, mut over: Node) {
+        match (&mut self.content, std::mem::take(&mut over.content)) {
             (Content::Table(under), Content::Table(above)) => {
                 for (key, node) in above {
                     under.entry(key).or_default().merge(node);
@@ -99,8 +101,20 @@ impl Node {
                     self.origin = over.origin;
                 }
             }
-            (_, content) => *self = Node { origin: over.origin, content },
+            (_, content) => self.replace(Node { content, ..over }),
         }
+    }
+
+    /// Puts another value in this one's place, and keeps this one as hidden when somebody wrote it.
+    fn replace(&mut self, over: Node) {
+        let mut under = std::mem::replace(self, over);
+        let mut hidden = std::mem::take(&mut under.hidden);
+        // An empty table is the place that was made for the value, not a value.
+        if under.origin != Origin::Default && under.content != Content::default() {
+            hidden.push(under);
+        }
+        hidden.append(&mut self.hidden);
+        self.hidden = hidden;
     }
 
     /// The value without origins.

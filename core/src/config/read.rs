@@ -21,7 +21,7 @@ pub fn read_toml(text: &str, path: &Path) -> (Node, Vec<Problem>) {
     });
     let problems = problems.collect();
     let origin = reader.origin(0..0);
-    (Node { origin, content: reader.table(table.get_ref()) }, problems)
+    (Node { origin, content: reader.table(table.get_ref()), ..Node::default() }, problems)
 }
 
 struct Reader<'a> {
@@ -41,7 +41,8 @@ impl Reader<'_> {
     fn table(&self, table: &DeTable<'_>) -> Content {
         let mut nodes = BTreeMap::new();
         for (key, value) in table {
-            let node = Node { origin: self.origin(key.span()), content: self.content(value.get_ref()) };
+            let (origin, content) = (self.origin(key.span()), self.content(value.get_ref()));
+            let node = Node { origin, content, ..Node::default() };
             nodes.insert(key.get_ref().to_string(), node);
         }
         Content::Table(nodes)
@@ -58,6 +59,7 @@ impl Reader<'_> {
                 let nodes = items.iter().map(|item| Node {
                     origin: self.origin(item.span()),
                     content: self.content(item.get_ref()),
+                    hidden: Vec::new(),
                 });
                 Content::List(nodes.collect())
             }

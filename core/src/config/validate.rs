@@ -106,7 +106,7 @@ impl Check<'_> {
             if known || schema.open {
                 entries.insert(name.as_str(), child);
             } else {
-                self.unknown(name, child, prefix);
+                child.hidden.iter().chain([child]).for_each(|child| self.unknown(name, child, prefix));
             }
         }
         entries
