@@ -140,7 +140,7 @@ fn status_matches(pattern: &str, status: &str) -> bool {
 
 /// `*` is any run of characters, everything else is itself. Linear in practice: it goes back to the
 /// last star only.
-pub(crate) fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

@@ -53,6 +53,8 @@ pub mod layer {
 pub enum Flow {
     /// Go on inward.
     Continue,
+    /// Go on, and spare this exchange the later moments of this middleware.
+    Leave,
     /// This is the answer: it goes up through the layers the request has passed.
     Answer(Answer),
 }
@@ -64,6 +66,8 @@ pub enum EventFlow {
     Unchanged,
     /// These instead; none = removed.
     Replace(Vec<sse::Event>),
+    /// As it came, or these instead; and this middleware is shown no further event of the stream.
+    Leave(Option<Vec<sse::Event>>),
 }
 
 /// One middleware of a plugin. Only the moments its manifest declares are called.
@@ -161,7 +165,7 @@ pub enum OnError {
 }
 
 impl OnError {
-    /// The default of a layer: observability is open, everything else closed.
+    /// The default of a layer: observability and application are open, the others closed.
     pub fn of_layer(layer: u16) -> Self {
         if (layer::OBSERVABILITY..layer::TRANSFORMATION).contains(&layer) || layer >= layer::APPLICATION {
             OnError::Open

@@ -30,12 +30,17 @@ pub(crate) fn events(
     value: Value,
 ) -> Result<EventFlow, Fault> {
     let mut emitted = Vec::new();
-    if value.is_nil() {
+    let done = api::is_done(&value);
+    if value.is_nil() || done {
         let flow = state.close();
         if let EventFlow::Replace(events) = &flow {
             amplified(handler, came.raw.len(), events.iter().map(|event| event.raw.len()).sum())?;
         }
-        return Ok(flow);
+        return Ok(match flow {
+            EventFlow::Replace(events) if done => EventFlow::Leave(Some(events)),
+            EventFlow::Unchanged if done => EventFlow::Leave(None),
+            flow => flow,
+        });
     }
     if let Some(refusal) = error::of(&value) {
         return Err(Fault::Refusal(refusal.to_core()));
@@ -167,7 +172,7 @@ fn wrong_event(handler: &Function, value: &Value) -> Fault {
         handler,
         &format!(
             "returned a {}; it may return nil, an event, `{{ event = ..., data = ... }}`, a list of them, \
-             or `ccproxy.DROP`",
+             `ccproxy.DROP` or `ccproxy.DONE`",
             value.type_name()
         ),
     )

@@ -13,6 +13,7 @@ use ccproxy_core::step::{BoxFuture, Step};
 use mlua::{AnyUserData, Function, Value};
 
 use crate::answer::{self, Said, wrong};
+use crate::api;
 use crate::call::Begun;
 use crate::emit;
 use crate::fault::Fault;
@@ -83,6 +84,14 @@ impl LuaMiddleware {
     }
 }
 
+/// What a `request` or `response` said without a word to the client.
+fn silent(value: &Value) -> Option<Flow> {
+    match value {
+        Value::Nil => Some(Flow::Continue),
+        value => api::is_done(value).then_some(Flow::Leave),
+    }
+}
+
 /// The function of a moment, which the manifest says is there.
 fn handler(function: &Option<Function>) -> Result<&Function, Fault> {
     function.as_ref().ok_or(Fault::Gone)
@@ -102,8 +111,8 @@ impl Middleware for LuaMiddleware {
             Ok(Begun::within(coroutine, view, self.body))
         };
         let finish = |script: &Arc<Script>, [value, ..]: [Value; 3]| {
-            if value.is_nil() {
-                return Ok(Flow::Continue);
+            if let Some(flow) = silent(&value) {
+                return Ok(flow);
             }
             let run = handler(&self.moments(script)?.request)?;
             self.flow(script, exchange, run, value)
@@ -124,8 +133,8 @@ impl Middleware for LuaMiddleware {
             Ok(Begun::within(coroutine, view, self.body))
         };
         let finish = |script: &Arc<Script>, [value, ..]: [Value; 3]| {
-            if value.is_nil() {
-                return Ok(Flow::Continue);
+            if let Some(flow) = silent(&value) {
+                return Ok(flow);
             }
             let run = handler(&self.moments(script)?.response)?;
             self.flow(script, exchange, run, value)
@@ -206,10 +215,10 @@ impl Middleware for LuaMiddleware {
                 }
                 match self.flow(script, exchange, run, value)? {
                     Flow::Answer(answer) => Ok(Some(answer)),
-                    Flow::Continue if outside.was_asked() => {
+                    Flow::Continue | Flow::Leave if outside.was_asked() => {
                         Err(wrong(run, "called `next()` and must return its answer, or another"))
                     }
-                    Flow::Continue => Ok(None),
+                    Flow::Continue | Flow::Leave => Ok(None),
                 }
             };
             let step = self.plugin.call(Some(exchange), self.plugin.allowed(), "`around`", begin, finish);

@@ -15,6 +15,19 @@ function ccproxy.re.compile(pattern) end
 ---@return string
 function ccproxy.re.escape(text) end
 
+--- Whether a text is what a pattern, or one of a list, says: `*` is any run of characters, as in `when`.
+---@param patterns string|string[]
+---@param text string
+---@return boolean
+function ccproxy.re.glob(patterns, text) end
+
+--- What a table has for a text: under the text itself, else under the pattern (with `*`) that says most of it.
+---@generic T
+---@param table table<string, T>
+---@param text string
+---@return T?
+function ccproxy.re.closest(table, text) end
+
 --- Whether the pattern matches anywhere.
 ---@param pattern ccproxy.Pattern|string
 ---@param text string

@@ -2,22 +2,12 @@
 
 local lines = require("lines")
 
-local function excluded(patterns, path)
-  for _, pattern in ipairs(patterns) do
-    local stem = string.match(pattern, "^(.*)%*$")
-    if path == pattern or (stem and string.sub(path, 1, #stem) == stem) then
-      return true
-    end
-  end
-  return false
-end
-
 ---@type { lines: integer, lost: integer }
 local counts = { lines = 0, lost = 0 }
 
 local function write(event, plugin)
   local config = plugin.config
-  if excluded(config.exclude_paths, event.path) then
+  if ccproxy.re.glob(config.exclude_paths, event.path) then
     return
   end
   local line = lines[config.format](event)
@@ -61,7 +51,7 @@ return {
     exclude_paths = ccproxy.schema.list {
       of = ccproxy.schema.string(),
       default = { "/health*" },
-      doc = "Paths that are not logged; a path that ends in `*` stands for all that begin so",
+      doc = "Paths that are not logged; `*` is any run of characters",
     },
   },
   hooks = {

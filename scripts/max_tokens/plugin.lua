@@ -10,22 +10,6 @@ local FIELDS = {
 -- Anthropic's least thinking budget, which must stay below `max_tokens`.
 local LEAST_THINKING = 1024
 
--- The limit of the longest pattern that fits, so that an exact name beats `claude-*`.
-local function limit_for(config, model)
-  local exact = config.models[model]
-  if exact then
-    return exact
-  end
-  local best, length = config.limit, -1
-  for pattern, limit in pairs(config.models) do
-    local stem = string.match(pattern, "^(.*)%*$")
-    if stem and #stem > length and string.sub(model, 1, #stem) == stem then
-      best, length = limit, #stem
-    end
-  end
-  return best
-end
-
 -- A thinking budget that no longer fits is lowered with the limit, or the provider refuses the request.
 local function fit_thinking(body, limit)
   local budget = body:get("thinking.budget_tokens")
@@ -53,7 +37,8 @@ local function on_request(req, plugin)
     return
   end
   local config = plugin.config
-  local limit = limit_for(config, req.model)
+  -- An exact name beats `claude-*`.
+  local limit = ccproxy.re.closest(config.models, req.model) or config.limit
   local present = false
   for _, field in ipairs(fields) do
     local asked = req.body:get(field)
@@ -81,7 +66,7 @@ return {
     models = ccproxy.schema.map {
       of = ccproxy.schema.integer { min = 1 },
       default = {},
-      doc = "Limits by model name; a name that ends in `*` stands for every name that begins so",
+      doc = "Limits by model name; `*` in a name is any run of characters, and the name that says most counts",
     },
     fill = ccproxy.schema.boolean {
       default = true,

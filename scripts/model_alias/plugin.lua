@@ -1,21 +1,5 @@
 -- Lets clients ask for models by names of the operator's choosing.
 
--- The longest pattern that fits wins, so that an exact name beats `claude-*`.
-local function target(aliases, model)
-  local exact = aliases[model]
-  if exact then
-    return exact
-  end
-  local best, length = nil, -1
-  for pattern, name in pairs(aliases) do
-    local stem = string.match(pattern, "^(.*)%*$")
-    if stem and #stem > length and string.sub(model, 1, #stem) == stem then
-      best, length = name, #stem
-    end
-  end
-  return best
-end
-
 -- Where the events of each format name the model. Of Anthropic's only the first does.
 local function place(req, ev)
   if req.format == "anthropic_messages" then
@@ -34,7 +18,7 @@ return {
     aliases = ccproxy.schema.map {
       of = ccproxy.schema.string { min_length = 1 },
       default = {},
-      doc = "Alias to model; an alias that ends in `*` stands for every name that begins so",
+      doc = "Alias to model; `*` in an alias is any run of characters, and the alias that says most counts",
     },
     restore = ccproxy.schema.boolean {
       default = true,
@@ -48,24 +32,28 @@ return {
       body = "write",
       request = function(req, plugin)
         local asked = req.model
-        local model = asked and target(plugin.config.aliases, asked)
-        if model and model ~= asked then
-          req.state.asked = plugin.config.restore and asked or nil
-          req.model = model
+        local model = asked and ccproxy.re.closest(plugin.config.aliases, asked)
+        if not model or model == asked then
+          return ccproxy.DONE
         end
+        req.model = model
+        if not plugin.config.restore then
+          return ccproxy.DONE
+        end
+        req.state.asked = asked
       end,
       response = function(req, res)
-        local asked = req.state.asked
-        if asked and res.body and res.body:kind("model") == "string" then
-          res.body:set("model", asked)
+        if res.body and res.body:kind("model") == "string" then
+          res.body:set("model", req.state.asked)
         end
       end,
       event = function(req, ev)
-        local asked = req.state.asked
-        local path = asked and place(req, ev)
+        local path = place(req, ev)
         if path and ev.data:kind(path) == "string" then
-          ev.data:set(path, asked)
+          ev.data:set(path, req.state.asked)
         end
+        -- Anthropic's later events do not name it.
+        return req.format == "anthropic_messages" and path and ccproxy.DONE or nil
       end,
     },
   },

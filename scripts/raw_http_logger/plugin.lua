@@ -4,15 +4,7 @@
 local message = require("message")
 local redactor = require("redact").redactor
 
-local function matches(patterns, path)
-  for _, pattern in ipairs(patterns) do
-    local stem = string.match(pattern, "^(.*)%*$")
-    if path == pattern or (stem and string.sub(path, 1, #stem) == stem) then
-      return true
-    end
-  end
-  return false
-end
+local matches = ccproxy.re.glob
 
 -- Both sides go by the client's path.
 local function wanted(event, config)
@@ -85,7 +77,7 @@ return {
     include_paths = ccproxy.schema.list {
       of = ccproxy.schema.string(),
       default = {},
-      doc = "When it names any, only these paths; a path that ends in `*` stands for all that begin so",
+      doc = "When it names any, only these paths; `*` is any run of characters",
     },
     exclude_paths = ccproxy.schema.list {
       of = ccproxy.schema.string(),

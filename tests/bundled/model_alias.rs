@@ -81,3 +81,24 @@ fn broken_streams_and_refusals_pass() {
         proxy.stop().await;
     });
 }
+
+#[test]
+fn an_exchange_without_an_alias_costs_one_look() {
+    support::run(async {
+        let proxy = Proxy::start(config()).await;
+        let calls = async || proxy.plugin("model_alias").await["stats"]["calls"].as_u64().unwrap();
+        // Asked and answered; with an alias also the head, and in Anthropic's streams the first event alone.
+        for (format, model, stream, wanted) in [
+            ("anthropic_messages", "other", true, 1),
+            ("openai_chat", "other", true, 1),
+            ("openai_responses", "other", false, 1),
+            ("anthropic_messages", "fast", false, 2),
+            ("anthropic_messages", "fast", true, 3),
+        ] {
+            let before = calls().await;
+            ask(&proxy.client(), format, model, stream).await.expect(200);
+            assert_eq!(calls().await - before, wanted, "{format} {model} {stream}");
+        }
+        proxy.stop().await;
+    });
+}

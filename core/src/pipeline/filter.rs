@@ -101,7 +101,8 @@ impl Filter {
 
     async fn pass(&mut self, data: Bytes) -> Result<Bytes> {
         self.came += data.len() as u64;
-        let data = if self.events.is_empty() { data } else { self.pass_events(data).await? };
+        let unframed = self.events.is_empty() && self.decoder.at_boundary();
+        let data = if unframed { data } else { self.pass_events(data).await? };
         let data = self.pass_chunks(data).await?;
         self.went += data.len() as u64;
         if self.went > self.came * AMPLIFICATION + SLACK {
@@ -127,14 +128,24 @@ impl Filter {
         }
         let mut events = vec![event];
         let mut edited = None;
+        let mut left = Vec::new();
         for link in &self.events {
             let mut next = Vec::with_capacity(events.len());
             for event in events {
+                if left.last().is_some_and(|gone| Arc::ptr_eq(gone, link)) {
+                    next.push(event);
+                    continue;
+                }
                 match link.middleware.event(&self.exchange, &event).get().await {
                     Ok(EventFlow::Unchanged) => next.push(event),
                     Ok(EventFlow::Replace(others)) => {
                         edited = Some(link.plugin.clone());
                         next.extend(others);
+                    }
+                    Ok(EventFlow::Leave(others)) => {
+                        left.push(link.clone());
+                        edited = others.as_ref().map(|_| link.plugin.clone()).or(edited);
+                        next.extend(others.unwrap_or_else(|| vec![event]));
                     }
                     Err(error) if link.spec.on_error == OnError::Open => {
                         tracing::warn!(exchange = %self.exchange.id, plugin = %link.plugin, "{error}; the event passes as it came");
@@ -153,7 +164,19 @@ impl Filter {
                 }
             }
         }
+        self.leave(&left);
         Ok(events)
+    }
+
+    /// Shows these middleware no further event; without any the stream is not even cut into events.
+    fn leave(&mut self, left: &[Arc<Link>]) {
+        if left.is_empty() {
+            return;
+        }
+        self.events.retain(|link| !left.iter().any(|gone| Arc::ptr_eq(gone, link)));
+        if self.events.is_empty() {
+            self.grammar = None;
+        }
     }
 
     async fn pass_chunks(&mut self, mut data: Bytes) -> Result<Bytes> {
@@ -176,7 +199,7 @@ impl Filter {
     /// The stream is over: what stands half in the decoder goes out as it is, and the plugins must not have
     /// swallowed the terminal event.
     async fn end(&mut self) -> Result<Bytes> {
-        if self.events.is_empty() {
+        if self.events.is_empty() && self.decoder.at_boundary() {
             return Ok(Bytes::new());
         }
         let end = self.decoder.finish();

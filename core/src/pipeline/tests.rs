@@ -148,6 +148,7 @@ impl Middleware for Noter {
         self.note("request");
         Step::Ready(match self.name {
             "answers" => Ok(Flow::Answer(text("early"))),
+            "leaves" => Ok(Flow::Leave),
             "fails" => Err(Error::plugin("fails", "on purpose")),
             _ => Ok(Flow::Continue),
         })
@@ -165,6 +166,7 @@ impl Middleware for Noter {
         let name = String::from_utf8_lossy(&event.name).into_owned();
         Step::Ready(Ok(match (self.name, name.as_str()) {
             ("swallows", "end") => EventFlow::Replace(Vec::new()),
+            ("looks once", "delta") => EventFlow::Leave(Some(vec![sse::Event::new("delta", "<looked>")])),
             ("doubles", "end") => EventFlow::Replace(vec![event.clone(), event.clone()]),
             (_, "delta") => EventFlow::Replace(vec![sse::Event::new("delta", format!("<{}>", self.name))]),
             _ => EventFlow::Unchanged,
@@ -284,6 +286,7 @@ impl House {
                 when: When::default(),
                 body: Default::default(),
                 on_error: OnError::of_layer(*layer),
+                guards: false,
                 args: Value::Null,
             };
             let noter = Arc::new(Noter { name, log: log.clone() });
@@ -527,4 +530,32 @@ async fn refusals_speak_the_format_of_the_route_and_name_the_nearest() {
     assert_eq!(value["error"]["type"], "not_found");
     let events = house.events().await;
     assert_eq!(events.iter().filter(|event| event.starts_with("request.failed")).count(), 3);
+}
+
+#[tokio::test]
+async fn one_that_leaves_is_not_called_again_in_this_exchange() {
+    let all = Moments { request: true, response: true, event: true, chunk: false, around: false };
+    let house = House::new(
+        &[layer("outer", 100, BOTH), layer("leaves", 300, all)],
+        vec![Ok(stream(&["event: delta\ndata: 1\n\n", "event: end\ndata: 2\n\n"], false))],
+        false,
+    );
+    let (_, text, _) = read(house.ask().await).await;
+    assert_eq!(text, "event: delta\ndata: 1\n\nevent: end\ndata: 2\n\n", "its `event` would have changed it");
+    assert_eq!(
+        *house.log.lock(),
+        ["outer request", "leaves request", "provider /v1/messages", "outer response"]
+    );
+}
+
+#[tokio::test]
+async fn one_that_leaves_a_stream_sees_no_further_event_wherever_the_chunks_are_cut() {
+    let whole = "event: delta\ndata: 1\n\nevent: delta\ndata: 2\n\nevent: end\ndata: 3\n\n";
+    let wanted = "event: delta\ndata: <looked>\n\nevent: delta\ndata: 2\n\nevent: end\ndata: 3\n\n";
+    for cut in 1..whole.len() {
+        let chunks = [&whole[..cut], &whole[cut..]];
+        let house = House::new(&[layer("looks once", 300, EVENT)], vec![Ok(stream(&chunks, false))], false);
+        let (_, text, error) = read(house.ask().await).await;
+        assert_eq!((text.as_str(), error.is_none()), (wanted, true), "cut at {cut}");
+    }
 }

@@ -37,6 +37,7 @@ impl Pipeline {
             if link.spec.moments.request {
                 match self.judge(exchange, link, link.middleware.request(exchange).get().await) {
                     Ok(Flow::Continue) => {}
+                    Ok(Flow::Leave) => continue,
                     Ok(Flow::Answer(early)) => {
                         answer = Some(early);
                         break;
@@ -78,13 +79,13 @@ impl Pipeline {
     }
 
     /// Step 10: the head goes through `response`, innermost first; then the bytes get their filters.
-    async fn ascend(&self, exchange: &Arc<Exchange>, passed: Passed<'_>, mut answer: Answer) -> Answer {
+    async fn ascend(&self, exchange: &Arc<Exchange>, mut passed: Passed<'_>, mut answer: Answer) -> Answer {
         if !passed.iter().any(|link| after_request(link)) {
             return answer;
         }
         exchange.enter(Moment::Response);
         if passed.iter().any(|link| link.spec.moments.response) {
-            answer = match self.respond(exchange, &passed, answer).await {
+            answer = match self.respond(exchange, &mut passed, answer).await {
                 Ok(answer) => answer,
                 Err(error) => refuse::answer(exchange, error),
             };
@@ -92,7 +93,13 @@ impl Pipeline {
         filter::filter(exchange, &passed, answer)
     }
 
-    async fn respond(&self, exchange: &Arc<Exchange>, passed: &Passed<'_>, answer: Answer) -> Result<Answer> {
+    async fn respond(
+        &self,
+        exchange: &Arc<Exchange>,
+        passed: &mut Passed<'_>,
+        answer: Answer,
+    ) -> Result<Answer> {
+        let mut left = Passed::new();
         let mut parts = Some(self.open(passed, answer).await?);
         for link in passed.iter().rev().filter(|link| link.spec.moments.response) {
             let Some((head, body)) = parts.take() else { break };
@@ -106,10 +113,15 @@ impl Pipeline {
             let head = head.ok_or_else(|| Error::internal("the answer's head was lost in a middleware"))?;
             parts = Some(match self.judge(exchange, link, outcome) {
                 Ok(Flow::Continue) => (head, body),
+                Ok(Flow::Leave) => {
+                    left.push(*link);
+                    (head, body)
+                }
                 Ok(Flow::Answer(other)) => self.open(passed, other).await?,
                 Err(error) => self.open(passed, refuse::answer(exchange, error)).await?,
             });
         }
+        passed.retain(|link| !left.iter().any(|gone| Arc::ptr_eq(gone, link)));
         let (head, body) = parts.ok_or_else(|| Error::internal("the answer was lost in a middleware"))?;
         Ok(close(head, body))
     }

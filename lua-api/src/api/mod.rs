@@ -44,6 +44,20 @@ pub fn is_drop(value: &Value) -> bool {
     matches!(value, Value::UserData(data) if data.is::<DropMark>())
 }
 
+/// What `ccproxy.DONE` is: a handler returns it to be spared the rest of the exchange.
+pub struct DoneMark;
+
+impl UserData for DoneMark {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::ToString, |_, _, _: ()| Ok("ccproxy.DONE"));
+    }
+}
+
+/// Whether a handler returned `ccproxy.DONE`.
+pub fn is_done(value: &Value) -> bool {
+    matches!(value, Value::UserData(data) if data.is::<DoneMark>())
+}
+
 /// What `ccproxy.has` answers true for, beside itself and the constants.
 const FEATURES: &[&str] = &[
     "crypto", "error", "events", "file", "http", "json", "kv", "log", "notify", "re", "schema", "services",
@@ -74,6 +88,7 @@ pub fn install(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     table.set("wait", wait::wait(lua, host)?)?;
     table.set("null", Value::NULL)?;
     table.set("DROP", lua.create_userdata(DropMark)?)?;
+    table.set("DONE", lua.create_userdata(DoneMark)?)?;
     table.set("version", env!("CARGO_PKG_VERSION"))?;
     let has = lua.create_function(|_, values: MultiValue| {
         let feature = Args::new("has", values).text(1)?;

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use ccproxy_core::chain;
 use mlua::{Lua, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
 use parking_lot::Mutex;
 use regex::bytes::{Captures, Regex};
@@ -71,6 +72,11 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
             Ok(regex::escape(&Args::new("re.escape", values).utf8(1)?))
         })?,
     )?;
+    re.set("glob", lua.create_function(|_, values: MultiValue| glob(&Args::new("re.glob", values)))?)?;
+    re.set(
+        "closest",
+        lua.create_function(|_, values: MultiValue| closest(&Args::new("re.closest", values)))?,
+    )?;
     let cache = Arc::new(Mutex::new(Cache::new(CACHED)));
     for (name, function, step) in FUNCTIONS {
         let cache = cache.clone();
@@ -94,6 +100,48 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         )?;
     }
     Ok(re)
+}
+
+/// Whether a text is what one of the patterns says: `*` is any run of characters, as in `when`.
+fn glob(args: &Args) -> mlua::Result<bool> {
+    let text = args.utf8(2)?;
+    match args.any(1) {
+        Value::Table(patterns) => {
+            for pattern in patterns.sequence_values::<String>() {
+                if chain::glob(&pattern?, &text) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        _ => Ok(chain::glob(&args.utf8(1)?, &text)),
+    }
+}
+
+/// What a table has for a text: under the text itself, else under the pattern that says most of it.
+fn closest(args: &Args) -> mlua::Result<Value> {
+    let (table, text) = (args.table(1)?, args.utf8(2)?);
+    let exact: Value = table.raw_get(text.as_str())?;
+    if !exact.is_nil() {
+        return Ok(exact);
+    }
+    let mut best: Option<((usize, String), Value)> = None;
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        let Some(pattern) = key.as_string().and_then(|key| key.to_str().ok().map(|key| key.to_owned()))
+        else {
+            continue;
+        };
+        if pattern.contains('*') && chain::glob(&pattern, &text) {
+            let said = pattern.bytes().filter(|byte| *byte != b'*').count();
+            // Of two that say as much the first by name: never what the order of a table happens to be.
+            let rank = (usize::MAX - said, pattern);
+            if best.as_ref().is_none_or(|(other, _)| rank < *other) {
+                best = Some((rank, value));
+            }
+        }
+    }
+    Ok(best.map_or(Value::Nil, |(_, value)| value))
 }
 
 impl Search {

@@ -96,7 +96,9 @@ async fn the_rest_may_need_the_same_vm() {
         Box::pin(async move {
             match runtime.middleware(1).expect("a middleware").request(&exchange).get().await? {
                 ccproxy_core::middleware::Flow::Answer(answer) => Ok(answer),
-                ccproxy_core::middleware::Flow::Continue => Ok(Answer::new(StatusCode::NO_CONTENT)),
+                ccproxy_core::middleware::Flow::Continue | ccproxy_core::middleware::Flow::Leave => {
+                    Ok(Answer::new(StatusCode::NO_CONTENT))
+                }
             }
         })
     });

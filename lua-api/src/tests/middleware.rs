@@ -9,6 +9,7 @@ use super::{body, exchange, handler, log, start};
 #[tokio::test]
 async fn nil_goes_on_and_a_table_answers() {
     assert!(matches!(handler("").await.run().await, Ok(Flow::Continue)));
+    assert!(matches!(handler("return ccproxy.DONE").await.run().await, Ok(Flow::Leave)));
     let bench =
         handler("return { status = 201, headers = { ['x-a'] = { 'b', 2 } }, json = { ok = true } }").await;
     let Ok(Flow::Answer(answer)) = bench.run().await else { panic!("no answer") };

@@ -22,6 +22,11 @@ async fn on_event(access: &str, text: &str) -> Result<String, String> {
         Ok(EventFlow::Replace(events)) => {
             Ok(events.iter().map(|event| String::from_utf8_lossy(&event.raw).into_owned()).collect())
         }
+        Ok(EventFlow::Leave(events)) => {
+            let events = events.unwrap_or_default();
+            let texts = events.iter().map(|event| String::from_utf8_lossy(&event.raw).into_owned());
+            Ok(format!("done:{}", texts.collect::<String>()))
+        }
         Err(error) => Err(log(&error)),
     }
 }
@@ -40,6 +45,7 @@ data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text
         ("ev.data:set('delta.text', 'HI')", same),
         ("ev.text = 'HI' return ev", same),
         ("return ccproxy.DROP", ""),
+        ("return ccproxy.DONE", "done:"),
         ("return {}", ""),
         ("return { event = 'x', data = 'a\\nb' }", "event: x\ndata: a\ndata: b\n\n"),
         ("return { data = { type = 'ping' } }", "event: ping\ndata: {\"type\":\"ping\"}\n\n"),
@@ -51,6 +57,8 @@ data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text
     for (text, wanted) in cases {
         assert_eq!(on_event("write", text).await.as_deref(), Ok(wanted), "{text}");
     }
+    let edited = on_event("write", "ev.text = 'HI' return ccproxy.DONE").await;
+    assert_eq!(edited, Ok(format!("done:{same}")), "edits are kept");
 }
 
 #[tokio::test]

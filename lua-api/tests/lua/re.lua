@@ -37,6 +37,20 @@ equal(re.gsub("b", "abc", "$$"), "a$c")
 equal(re.escape("a.b"), [[a\.b]])
 equal(re.gsub("", "ab", "-"), "-a-b-")
 
+equal(re.glob("/v1/*", "/v1/messages"), true)
+equal(re.glob("*/messages", "/claude/v1/messages"), true)
+equal(re.glob("/v1", "/v1/messages"), false)
+equal(re.glob({ "/health*", "/x" }, "/health/live"), true)
+equal(re.glob({}, "/health"), false)
+raises("bad argument #2 to `ccproxy.re.glob`", re.glob, "*")
+local limits = { ["*"] = 1, ["claude-*"] = 2, ["claude-*-4*"] = 3, ["claude-x"] = 4 }
+equal(re.closest(limits, "claude-x"), 4)
+equal(re.closest(limits, "claude-sonnet-4-6"), 3)
+equal(re.closest(limits, "claude-y"), 2)
+equal(re.closest(limits, "gpt"), 1)
+equal(re.closest({ a = 1 }, "b"), nil)
+equal(re.closest({ ["a*"] = 1, ["*b"] = 2 }, "ab"), 2)
+
 -- Any bytes can be searched.
 equal(re.is([[(?-u)\xff]], "\255"), true)
 equal(re.find("b", "\255\254b"), 3)
