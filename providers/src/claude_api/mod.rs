@@ -11,14 +11,15 @@ use std::sync::Arc;
 
 use ccproxy_core::format::Format;
 use ccproxy_core::plugin::{
-    Health, Manifest, OAuthProviderSpec, PluginContext, PluginFactory, PluginKind, PluginRuntime, RouteSpec,
-    RouteTarget, Source,
+    Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, RouteSpec, RouteTarget,
+    Source,
 };
 use ccproxy_core::provider::{Operation, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 use http::Method;
 
+use crate::factory::Factory;
 use crate::formats::AnthropicMessages;
 use adapter::Adapter;
 use config::Config;
@@ -27,38 +28,19 @@ use detection::Detection;
 
 const NAME: &str = "claude_api";
 
-/// Makes the plugin.
-pub struct Factory {
-    manifest: Manifest,
+/// The plugin.
+pub fn factory() -> Factory {
+    Factory::new(manifest(), create)
 }
 
-impl Factory {
-    /// The declaration is known from the start.
-    #[expect(clippy::new_without_default, reason = "a factory is made in one place")]
-    pub fn new() -> Self {
-        Factory { manifest: manifest() }
-    }
-}
-
-impl PluginFactory for Factory {
-    fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    fn fingerprint(&self) -> u64 {
-        // Compiled in: the code never changes while the process runs.
-        1
-    }
-
-    fn create(&self, context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
-        let failed = |why: String| Error::plugin(NAME, why);
-        let config = Config::read(&context.config).map_err(failed)?;
-        let environment = |name: &str| std::env::var(name).ok();
-        let credentials = Credentials::new(&config, environment).map_err(failed)?;
-        let adapter = Adapter::new(&config.base_url, credentials, context.upstream).map_err(failed)?;
-        let detection = config.detect_cli.then(Detection::default);
-        Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url: config.base_url }))
-    }
+fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+    let failed = |why: String| Error::plugin(NAME, why);
+    let config = Config::read(&context.config).map_err(failed)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let credentials = Credentials::new(&config, environment).map_err(failed)?;
+    let adapter = Adapter::new(&config.base_url, credentials, context.upstream).map_err(failed)?;
+    let detection = config.detect_cli.then(Detection::default);
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url: config.base_url }))
 }
 
 struct Runtime {

@@ -136,6 +136,9 @@ impl Provider for Adapter {
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();
         // It needs no credential, so it keeps none.
+        // About the connection to the client, not about a request to a provider.
+        headers.remove(header::HOST);
+        headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::AUTHORIZATION);
         headers.remove("x-api-key");
         let path = request.uri.path_and_query().cloned();

@@ -19,46 +19,28 @@ use std::sync::Arc;
 
 use ccproxy_core::format::Format;
 use ccproxy_core::plugin::{
-    Health, Manifest, PluginContext, PluginFactory, PluginKind, PluginRuntime, RouteSpec, RouteTarget, Source,
+    Health, Manifest, PluginContext, PluginKind, PluginRuntime, RouteSpec, RouteTarget, Source,
 };
 use ccproxy_core::provider::{Operation, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 use http::Method;
 
+use crate::factory::Factory;
 use crate::formats::{AnthropicMessages, OpenAiChat, OpenAiResponses};
 use adapter::Adapter;
 use config::Config;
 
 const NAME: &str = "mock";
 
-/// Makes the plugin.
-pub struct Factory {
-    manifest: Manifest,
+/// The plugin.
+pub fn factory() -> Factory {
+    Factory::new(manifest(), create)
 }
 
-impl Factory {
-    /// The declaration is known from the start.
-    #[expect(clippy::new_without_default, reason = "a factory is made in one place")]
-    pub fn new() -> Self {
-        Factory { manifest: manifest() }
-    }
-}
-
-impl PluginFactory for Factory {
-    fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    fn fingerprint(&self) -> u64 {
-        // Compiled in: the code never changes while the process runs.
-        1
-    }
-
-    fn create(&self, context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
-        let config = Config::read(&context.config).map_err(|why| Error::plugin(NAME, why))?;
-        Ok(Arc::new(Runtime { adapter: Arc::new(Adapter::new(config.delay)) }))
-    }
+fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+    let config = Config::read(&context.config).map_err(|why| Error::plugin(NAME, why))?;
+    Ok(Arc::new(Runtime { adapter: Arc::new(Adapter::new(config.delay)) }))
 }
 
 struct Runtime {
