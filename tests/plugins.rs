@@ -73,6 +73,9 @@ fn dependencies_decide_the_order_and_missing_ones_skip_only_their_plugin() {
             .script("needy", &plugin("needy", "requires = { \"nothing\" }"))
             .script("ring_a", &plugin("ring_a", "dependencies = { \"ring_b\" }"))
             .script("ring_b", &plugin("ring_b", "dependencies = { \"ring_a\" }"))
+            .script("too_new", &plugin("too_new", "dependencies = { \"z_first >=2\" }"))
+            .script("old_enough", &plugin("old_enough", "dependencies = { \"z_first >=1.2, <2\" }"))
+            .script("sleeper", &plugin("sleeper", "dependencies = { \"access_log\" }"))
             .script("wishes", &plugin("wishes", "optional_requires = { \"nothing\" }"));
         let proxy = Proxy::start(config).await;
         let status = proxy.status().await;
@@ -80,11 +83,17 @@ fn dependencies_decide_the_order_and_missing_ones_skip_only_their_plugin() {
             status["initialization_order"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let place = |name: &str| order.iter().position(|known| *known == name);
         assert!(place("z_first") < place("m_mid") && place("m_mid") < place("a_last"), "{order:?}");
+        assert!(place("z_first") < place("old_enough"), "{order:?}");
         assert!(place("wishes").is_some() && place("claude_api").is_some(), "{order:?}");
         assert_eq!(status["services"]["pricing"], "z_first");
-        for (name, reason) in
-            [("orphan", "nobody"), ("needy", "nothing"), ("ring_a", "ring_b"), ("ring_b", "ring_a")]
-        {
+        for (name, reason) in [
+            ("orphan", "nobody"),
+            ("needy", "nothing"),
+            ("ring_a", "ring_b"),
+            ("ring_b", "ring_a"),
+            ("too_new", "it needs plugin `z_first` >=2, and `1.2.3` is there"),
+            ("sleeper", "`access_log`, which does not run: off by default"),
+        ] {
             let plugin = proxy.plugin(name).await;
             assert_ne!(plugin["state"], "active", "{plugin}");
             assert!(plugin["reason"].as_str().unwrap().contains(reason), "{plugin}");
@@ -109,6 +118,38 @@ fn a_plugin_that_fails_to_start_leaves_the_others_alone_and_its_routes_say_why()
         let reason = state["reason"].as_str().unwrap();
         assert!(reason.contains("no luck") && reason.contains("plugin.lua:1"), "{state}");
         proxy.logged("no luck").await;
+    });
+}
+
+#[test]
+fn a_middleware_that_says_it_is_closed_refuses_while_its_plugin_cannot_start() {
+    support::run(async {
+        let failing = |layer: &str, on_error: &str| {
+            let middleware = format!("{{ layer = {layer:?}, {on_error} request = function() end }}");
+            plugin("guard", &format!("setup = function() error('no') end, middleware = {{ {middleware} }}"))
+        };
+        let closed = "on_error = 'closed',";
+        for (layer, on_error, wanted) in [
+            ("security", "", 503),
+            ("routing", "", 503),
+            ("observability", closed, 503),
+            ("transformation", closed, 503),
+            ("application", closed, 503),
+            ("security", "on_error = 'open',", 200),
+            ("observability", "", 200),
+            ("transformation", "", 200),
+            ("application", "", 200),
+        ] {
+            let proxy = Proxy::start(Config::new().script("guard", &failing(layer, on_error))).await;
+            let body =
+                json!({ "model": "m", "max_tokens": 5, "messages": [{ "role": "user", "content": "x" }] });
+            let answer = proxy.client().post("/mock/v1/messages", &body).await;
+            assert_eq!(answer.status.as_u16(), wanted, "{layer} {on_error} {}", answer.text());
+            proxy.anonymous().get("/health/ready").await.expect(200);
+            let status = proxy.status().await;
+            let order = status["middleware_order"].as_array().unwrap().len();
+            assert_eq!(order, usize::from(wanted == 503), "{status}");
+        }
     });
 }
 
@@ -173,7 +214,8 @@ fn openapi_lists_core_and_plugin_routes_with_tags() {
     support::run(async {
         let lua = plugin(
             "spend",
-            "routes = { { method = \"POST\", path = \"/of/{team}\", tags = { \"money\" }, summary = \"Spend\", handler = function() return {} end } }",
+            "routes = { { method = \"POST\", path = \"/of/{team}\", tags = { \"money\" }, summary = \"Spend\", handler = function() return {} end },
+               { path = \"/files/{*rest}\", handler = function(req) return { body = req.params.rest } end } }",
         );
         let proxy = Proxy::start(Config::new().script("spend", &lua)).await;
         let description = proxy.anonymous().get("/openapi.json").await.expect(200).json();
@@ -181,6 +223,23 @@ fn openapi_lists_core_and_plugin_routes_with_tags() {
         let route = &description["paths"]["/spend/of/{team}"]["post"];
         assert_eq!(route["tags"], json!(["money"]));
         assert_eq!(route["parameters"][0]["name"], "team");
+        let rest = &description["paths"]["/spend/files/{rest}"]["get"];
+        assert_eq!(rest["tags"], json!(["plugin-spend"]), "{rest}");
+        let mut operations = Vec::new();
+        for (path, item) in description["paths"].as_object().unwrap() {
+            for operation in item.as_object().unwrap().values() {
+                operations.push(operation["operationId"].clone());
+                assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()), "{path}");
+                let named = operation["parameters"].as_array().map_or(0, Vec::len);
+                assert_eq!(named, path.matches('{').count(), "{path}: every parameter is described");
+                assert!(!path.contains('*'), "{path}");
+            }
+        }
+        let all = operations.len();
+        operations.sort_by_key(ToString::to_string);
+        operations.dedup();
+        assert_eq!(operations.len(), all, "operation ids are unique");
+        assert_eq!(proxy.anonymous().get("/spend/files/a/b").await.expect(200).text(), "a/b");
         assert!(description["paths"]["/plugins/status"]["get"].is_object());
         assert!(description["paths"]["/claude/v1/messages"]["post"]["tags"].is_array());
     });
@@ -249,7 +308,9 @@ fn commands_and_tasks_run_on_demand() {
         let lua = plugin(
             "worker",
             "commands = { { name = \"sum\", summary = \"Adds\", run = function(args) local n = 0 for _, a in args do n += tonumber(a) end return { sum = n } end } },
-             tasks = { { name = \"sweep\", every = \"1h\", run = function() ran = (ran or 0) + 1 end } },
+             tasks = { { name = \"sweep\", every = \"1h\", run = function() ran = (ran or 0) + 1 end },
+                       { name = \"fails\", every = \"1h\", enabled = false, run = function() error('no room') end } },
+             auth_commands = { { name = \"login\", run = function(args) return \"as \" .. args[1] end } },
              routes = { { path = \"/ran\", handler = function() return { json = { ran = ran or 0 } } end } }",
         );
         let lua = format!("local ran\n{lua}");
@@ -263,6 +324,13 @@ fn commands_and_tasks_run_on_demand() {
         assert_eq!(client.get("/worker/ran").await.expect(200).json()["ran"], 1);
         let task = &proxy.plugin("worker").await["tasks"][0];
         assert_eq!(task["name"], "sweep");
+        let failed = client.post("/plugins/worker/tasks/fails/run", &json!({})).await.expect(503).text();
+        assert!(failed.contains("last_error") && !failed.contains("no room"), "{failed}");
+        let task = &proxy.plugin("worker").await["tasks"][1];
+        assert!(task["last_error"].as_str().unwrap().contains("no room"), "{task}");
+        let login =
+            client.post("/plugins/worker/commands/login", &json!({ "args": ["ada"] })).await.expect(200);
+        assert_eq!(login.json()["result"], "as ada");
         client.post("/plugins/worker/tasks/nope/run", &json!({})).await.expect(404);
     });
 }

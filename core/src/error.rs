@@ -249,6 +249,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.log {
+            // A script's error names its plugin itself: `plugin `x`, `request` at plugin.lua:12: ...`.
+            Some(log) if self.0.client.strip_suffix(" failed").is_some_and(|name| log.starts_with(name)) => {
+                f.write_str(log)
+            }
             Some(log) => write!(f, "{}: {log}", self.0.client),
             None => f.write_str(&self.0.client),
         }

@@ -9,7 +9,7 @@ use crate::chain::{Chain, Link, RouteFacts};
 use crate::error::{Error, Kind, Result, Side};
 use crate::exchange::Exchange;
 use crate::hooks::{Listener, Listeners};
-use crate::middleware::{Flow, Middleware, OnError, RouteKind, layer};
+use crate::middleware::{Flow, Middleware, RouteKind};
 use crate::plugin::{RouteHandler, RouteTarget};
 use crate::provider::{Operation, Provider};
 use crate::registry::Entry;
@@ -129,12 +129,10 @@ fn links(entry: &Arc<Entry>) -> Vec<Arc<Link>> {
             let middleware: Arc<dyn Middleware> = match (&entry.runtime, entry.state.runs()) {
                 (Some(runtime), true) => runtime.middleware(index)?,
                 // A guard that cannot stand at its post closes the gate.
-                _ if guards(spec.layer) && spec.on_error == OnError::Closed && !disabled(entry) => {
-                    Arc::new(Refuse {
-                        plugin: plugin.clone(),
-                        reason: entry.state.reason().unwrap_or("").to_owned(),
-                    })
-                }
+                _ if spec.guards && !disabled(entry) => Arc::new(Refuse {
+                    plugin: plugin.clone(),
+                    reason: entry.state.reason().unwrap_or("").to_owned(),
+                }),
                 _ => return None,
             };
             let mut spec = spec.clone();
@@ -150,11 +148,7 @@ fn disabled(entry: &Entry) -> bool {
     matches!(entry.state, crate::registry::State::Disabled(_))
 }
 
-fn guards(number: u16) -> bool {
-    matches!(layer::name(number), "security" | "routing")
-}
-
-/// Stands where a security or routing middleware should, when its plugin could not start.
+/// Stands where a middleware that guards should, when its plugin could not start.
 struct Refuse {
     plugin: Arc<str>,
     reason: String,

@@ -11,9 +11,6 @@ use tokio::task::AbortHandle;
 use crate::error::{Error, Kind, Result, Side};
 use crate::plugin::{Task, TaskSpec};
 
-/// A task waits at most this long after failures, or its own interval if that is longer.
-const BACKOFF_LIMIT: Duration = Duration::from_secs(300);
-
 /// The tasks of one plugin instance. Dropping it stops them.
 pub struct Schedule {
     tasks: Vec<Arc<Scheduled>>,
@@ -140,13 +137,12 @@ impl Scheduled {
         outcome
     }
 
-    /// The time to the next run: the interval, doubled for each failure in a row, give or take a tenth.
+    /// The time to the next run: the interval, doubled for each failure in a row, give or take the jitter.
     fn delay(&self) -> Duration {
         let failures = self.record.lock().consecutive_failures;
-        let every = self.spec.every;
-        let limit = BACKOFF_LIMIT.max(every);
-        let base = every.saturating_mul(1 << failures.min(16)).min(limit);
-        base.mul_f64(0.9 + 0.2 * fraction())
+        let TaskSpec { every, backoff, jitter, .. } = self.spec;
+        let base = every.saturating_mul(1 << failures.min(16)).min(backoff.max(every));
+        base.mul_f64(1.0 + jitter * (2.0 * fraction() - 1.0))
     }
 
     fn status(&self) -> Value {
@@ -216,6 +212,8 @@ mod tests {
             enabled: true,
             at_start: true,
             timeout: Duration::from_secs(10),
+            jitter: 0.1,
+            backoff: Duration::from_secs(300),
             args: Value::Null,
         }
     }

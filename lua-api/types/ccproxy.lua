@@ -13,6 +13,11 @@ ccproxy.null = nil
 ---@type ccproxy.Drop
 ccproxy.DROP = nil
 
+--- Returned by `request`, `response` or `event`: go on, edits included, and call no later moment of this
+--- middleware in this exchange.
+---@type ccproxy.Done
+ccproxy.DONE = nil
+
 --- The version of ccproxy.
 ---@type string
 ccproxy.version = ""
@@ -24,6 +29,7 @@ function ccproxy.has(feature) end
 
 ---@class ccproxy.Null
 ---@class ccproxy.Drop
+---@class ccproxy.Done
 
 --- What can be written as JSON: text in UTF-8, finite numbers, booleans, `ccproxy.null`, lists and tables.
 ---@alias ccproxy.Plain string|number|boolean|ccproxy.Null|table
@@ -37,7 +43,7 @@ function ccproxy.has(feature) end
 ---@field version string `1.0.0`
 ---@field description? string One line.
 ---@field enabled? boolean False: it sleeps until the configuration mentions it.
----@field dependencies? string[] Plugins that must run first.
+---@field dependencies? string[] Plugins that must run first: `pricing`, `pricing >=1.2, <2`.
 ---@field provides? string[] Services it offers; each has its functions in `services`.
 ---@field requires? string[] Services it cannot do without.
 ---@field optional_requires? string[] Services it uses when they are there.
@@ -83,7 +89,7 @@ function ccproxy.has(feature) end
 ---@field priority? integer Inside the layer: lower is further out.
 ---@field when? ccproxy.When Which exchanges it is for; everything when absent.
 ---@field body? ccproxy.BodyAccess Its permission for prompts and answers; `"none"` when absent.
----@field on_error? "closed"|"open" Whether a failure refuses the exchange.
+---@field on_error? "closed"|"open" Whether a failure refuses the exchange; written `closed`, also one to start.
 ---@field args? table Handed to the handlers last, as it is.
 ---@field request? fun(req: ccproxy.Request, plugin: ccproxy.Self, args?: table): ccproxy.Reply? On the way down.
 ---@field response? fun(req: ccproxy.Request, res: ccproxy.Response, plugin: ccproxy.Self, args?: table): ccproxy.Reply? On the way up.
@@ -104,8 +110,8 @@ function ccproxy.has(feature) end
 
 ---@alias ccproxy.Format "anthropic_messages"|"openai_chat"|"openai_responses"
 
---- Nil goes on; an answer answers now; an error refuses.
----@alias ccproxy.Reply ccproxy.Answer|ccproxy.Error|ccproxy.Response
+--- Nil goes on; an answer answers now; an error refuses; `ccproxy.DONE` goes on without the later moments.
+---@alias ccproxy.Reply ccproxy.Answer|ccproxy.Error|ccproxy.Response|ccproxy.Done
 
 --- An answer. It has one of `body`, `json` and `sse`, or none.
 ---@class (exact) ccproxy.Answer
@@ -135,7 +141,7 @@ function Stream:comment(text) end
 ---@field data any Text, or plain data that becomes JSON.
 
 --- Nil leaves the event as it is; a value replaces it, a list expands it, `ccproxy.DROP` removes it.
----@alias ccproxy.EventReply ccproxy.StreamEvent|ccproxy.EventTable|ccproxy.Drop|(ccproxy.StreamEvent|ccproxy.EventTable)[]
+---@alias ccproxy.EventReply ccproxy.StreamEvent|ccproxy.EventTable|ccproxy.Drop|ccproxy.Done|(ccproxy.StreamEvent|ccproxy.EventTable)[]
 
 --- Header fields; names in any case. `headers["x-team"]` reads (nil when absent), assigning sets, assigning
 --- nil removes. Credentials and framing are not there. `for name, value in headers do` walks them.
@@ -246,9 +252,9 @@ function Response:read() end
 
 ---@class (exact) ccproxy.Route
 ---@field method? string `GET` when absent.
----@field path string After the prefix; `{name}` is a parameter.
+---@field path string After the prefix; `{name}` is a parameter, `{*rest}` the rest of the path.
 ---@field prefix? string `/<plugin>` when absent.
----@field tags? string[]
+---@field tags? string[] For `/openapi.json`; `plugin-<name>` when absent.
 ---@field summary? string
 ---@field auth? boolean Whether the client key is asked for; true when absent.
 ---@field handler fun(req: ccproxy.Request, plugin: ccproxy.Self): ccproxy.Reply?
@@ -260,6 +266,8 @@ function Response:read() end
 ---@field enabled? boolean
 ---@field at_start? boolean
 ---@field timeout? ccproxy.Duration
+---@field jitter? number Part of the interval by which runs come earlier or later; 0.1 when absent.
+---@field backoff? ccproxy.Duration Longest wait after failures; 5 minutes when absent.
 ---@field args? table
 
 ---@class (exact) ccproxy.Command

@@ -21,7 +21,7 @@ pub struct Manifest {
     pub version: String,
     /// One line.
     pub description: String,
-    /// Plugins that must run first.
+    /// Plugins that must run first: `name`, or with a version `name >=1.2, <2`.
     pub dependencies: Vec<String>,
     /// Services it offers to other plugins.
     pub provides: Vec<String>,
@@ -98,6 +98,9 @@ pub struct MiddlewareSpec {
     pub body: BodyAccess,
     /// What its failure means.
     pub on_error: OnError,
+    /// Whether exchanges are refused, too, while its plugin cannot start: a closed middleware of the layers
+    /// `security` and `routing`, and one of any layer that says itself that it is closed.
+    pub guards: bool,
     /// Handed to it as they are.
     pub args: Value,
 }
@@ -158,6 +161,10 @@ pub struct TaskSpec {
     pub at_start: bool,
     /// A run that takes longer fails.
     pub timeout: Duration,
+    /// The part of the interval by which runs come earlier or later at random, from 0 to 1.
+    pub jitter: f64,
+    /// The longest wait after failures, each of which doubles it. Never shorter than the interval.
+    pub backoff: Duration,
     /// Handed to it as they are.
     pub args: Value,
 }

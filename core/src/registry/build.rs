@@ -74,7 +74,7 @@ pub async fn build(plan: Build<'_>) -> (Vec<Arc<Entry>>, Vec<String>) {
         }
     }
     let configs = builder.configure(&names);
-    let order = resolve(&builder.wanted());
+    let order = resolve(&builder.wanted(), &builder.down());
     for (name, reason) in order.skipped {
         builder.keep_previous_or(&name, reason, State::Skipped);
     }
@@ -121,13 +121,21 @@ impl Builder<'_> {
         configs
     }
 
+    /// The plugins that are known by now not to run, with the reasons.
+    fn down(&self) -> BTreeMap<String, String> {
+        let down = self.done.iter().filter(|(_, entry)| !entry.state.runs());
+        down.map(|(name, entry)| (name.clone(), entry.state.reason().unwrap_or_default().to_owned()))
+            .collect()
+    }
+
     fn wanted(&self) -> Vec<Wanted> {
         let fresh = self
             .factories
             .iter()
             .filter(|(name, _)| !self.done.contains_key(*name))
-            .map(|(_, factory)| wanted(factory.manifest()));
-        let kept = self.done.values().filter(|entry| entry.state.runs()).map(|entry| wanted(&entry.manifest));
+            .map(|(_, factory)| Wanted::from(factory.manifest()));
+        let kept =
+            self.done.values().filter(|entry| entry.state.runs()).map(|entry| Wanted::from(&*entry.manifest));
         fresh.chain(kept).collect()
     }
 
@@ -218,8 +226,9 @@ impl Builder<'_> {
     }
 
     fn needs_one_that_failed(&self, manifest: &Manifest) -> Option<String> {
-        let down = |name: &&String| self.done.get(*name).is_some_and(|entry| !entry.state.runs());
-        if let Some(name) = manifest.dependencies.iter().find(down) {
+        let down = |name: &&str| self.done.get(*name).is_some_and(|entry| !entry.state.runs());
+        let needs = Wanted::from(manifest);
+        if let Some(name) = needs.names().find(down) {
             return Some(format!("it needs plugin `{name}`, which does not run"));
         }
         let service = manifest.requires.iter().find(|service| !self.plan.services.has(service))?;
@@ -269,16 +278,6 @@ impl Entry {
             state: State::Active,
             since: self.since,
         }
-    }
-}
-
-fn wanted(manifest: &Manifest) -> Wanted {
-    Wanted {
-        name: manifest.name.clone(),
-        dependencies: manifest.dependencies.clone(),
-        provides: manifest.provides.clone(),
-        requires: manifest.requires.clone(),
-        optional_requires: manifest.optional_requires.clone(),
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod build;
 mod entry;
+mod need;
 mod order;
 #[cfg(test)]
 mod tests;
 
 pub use build::{Build, build};
 pub use entry::{Entry, State};
+pub use need::Need;
 pub use order::{Order, Wanted, resolve};

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Need;
+use crate::plugin::Manifest;
+
 /// What one plugin needs and offers.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Its name.
     pub name: String,
-    /// Plugins it needs.
+    /// Its version.
+    pub version: String,
+    /// Plugins it needs, as [`Need`] reads them.
     pub dependencies: Vec<String>,
     /// Services it offers.
     pub provides: Vec<String>,
@@ -26,16 +31,47 @@ pub struct Order {
     pub skipped: Vec<(String, String)>,
 }
 
+impl From<&Manifest> for Wanted {
+    fn from(manifest: &Manifest) -> Self {
+        Wanted {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            dependencies: manifest.dependencies.clone(),
+            provides: manifest.provides.clone(),
+            requires: manifest.requires.clone(),
+            optional_requires: manifest.optional_requires.clone(),
+        }
+    }
+}
+
+impl Wanted {
+    /// The names of the plugins it needs.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.dependencies.iter().map(|text| name_of(text))
+    }
+
+    /// The plugins it needs. One that cannot be read is needed by its whole text, and so never there.
+    fn needs(&self) -> Vec<(&str, Option<Need>)> {
+        let read = |text| Need::parse(text).ok();
+        self.dependencies.iter().map(|text| (name_of(text), read(text))).collect()
+    }
+}
+
+fn name_of(dependency: &str) -> &str {
+    dependency.split_whitespace().next().unwrap_or_default()
+}
+
 /// Sorts plugins so that each comes after what it needs; names decide ties. A plugin that misses
 /// something, or stands in a cycle, is skipped with the reason, and so is who needs it. The rest goes on.
-pub fn resolve(wanted: &[Wanted]) -> Order {
+/// `down` are the plugins that are known and do not run, with their reasons.
+pub fn resolve(wanted: &[Wanted], down: &BTreeMap<String, String>) -> Order {
     let mut alive: BTreeMap<&str, &Wanted> =
         wanted.iter().map(|plugin| (plugin.name.as_str(), plugin)).collect();
     let mut skipped: Vec<(String, String)> = Vec::new();
     loop {
         let missing: Vec<(String, String)> = alive
             .values()
-            .filter_map(|plugin| Some((plugin.name.clone(), missing(plugin, &alive, &skipped)?)))
+            .filter_map(|plugin| Some((plugin.name.clone(), missing(plugin, &alive, &skipped, down)?)))
             .collect();
         if missing.is_empty() {
             break;
@@ -66,12 +102,24 @@ pub fn resolve(wanted: &[Wanted]) -> Order {
     Order { order, skipped }
 }
 
-fn missing(plugin: &Wanted, alive: &BTreeMap<&str, &Wanted>, skipped: &[(String, String)]) -> Option<String> {
-    if let Some(name) = plugin.dependencies.iter().find(|name| !alive.contains_key(name.as_str())) {
-        return Some(match skipped.iter().find(|(other, _)| other == name) {
-            Some(_) => format!("it needs plugin `{name}`, which was skipped"),
-            None => format!("it needs plugin `{name}`, which is not there"),
-        });
+fn missing(
+    plugin: &Wanted,
+    alive: &BTreeMap<&str, &Wanted>,
+    skipped: &[(String, String)],
+    down: &BTreeMap<String, String>,
+) -> Option<String> {
+    for (name, need) in plugin.needs() {
+        let why = match (alive.get(name), down.get(name)) {
+            (Some(there), _) => need.and_then(|need| need.refuses(&there.version)),
+            (None, Some(reason)) => Some(format!("it needs plugin `{name}`, which does not run: {reason}")),
+            (None, None) if skipped.iter().any(|(other, _)| other == name) => {
+                Some(format!("it needs plugin `{name}`, which was skipped"))
+            }
+            (None, None) => Some(format!("it needs plugin `{name}`, which is not there")),
+        };
+        if why.is_some() {
+            return why;
+        }
     }
     let service = plugin.requires.iter().find(|service| provider_of(service, alive).is_none())?;
     Some(format!("it requires service `{service}`, which no running plugin provides"))
@@ -87,7 +135,7 @@ fn blockers<'a>(
     plugin
         .dependencies
         .iter()
-        .map(String::as_str)
+        .map(|text| name_of(text))
         .chain(plugin.requires.iter().chain(wishes).filter_map(|service| provider_of(service, alive)))
         .filter(|name| *name != plugin.name)
         .collect()
@@ -129,6 +177,10 @@ fn in_cycle(name: &str, left: &BTreeMap<&str, &Wanted>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn resolve(wanted: &[Wanted]) -> Order {
+        super::resolve(wanted, &BTreeMap::new())
+    }
 
     fn plugin(name: &str, dependencies: &[&str]) -> Wanted {
         Wanted {
@@ -195,5 +247,19 @@ mod tests {
             ..Wanted::default()
         };
         assert_eq!(resolve(&[one, two]).order, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_version_that_will_not_do_and_a_plugin_that_is_off_are_said() {
+        let old = Wanted { version: "1.0.0".into(), ..plugin("old", &[]) };
+        let order = resolve(&[old.clone(), plugin("a", &["old >=2"]), plugin("b", &["old >=1, <2"])]);
+        assert_eq!(order.order, ["old", "b"]);
+        assert_eq!(order.skipped, [("a".into(), "it needs plugin `old` >=2, and `1.0.0` is there".into())]);
+        let off = BTreeMap::from([("off".to_owned(), "named in `disabled_plugins`".to_owned())]);
+        let order = super::resolve(&[plugin("a", &["off"])], &off);
+        assert_eq!(
+            order.skipped[0].1,
+            "it needs plugin `off`, which does not run: named in `disabled_plugins`"
+        );
     }
 }

@@ -13,7 +13,9 @@ use crate::router::Route;
 pub(super) async fn openapi(exchange: Arc<Exchange>) -> Result<Answer> {
     let mut paths: Map<String, Value> = Map::new();
     for route in exchange.generation.router.routes() {
-        let item = paths.entry(route.pattern.clone()).or_insert_with(|| Value::Object(Map::new()));
+        // `{*rest}` is a parameter that may hold slashes; the description has no word for that.
+        let path = route.pattern.replace("{*", "{");
+        let item = paths.entry(path).or_insert_with(|| Value::Object(Map::new()));
         item[route.method.as_str().to_ascii_lowercase()] = operation(route);
     }
     Ok(Answer::json(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{health::ask, param};
 use crate::body::Answer;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, Side};
 use crate::exchange::Exchange;
 use crate::plugin::{HealthStatus, Manifest};
 use crate::proxy::Proxy;
@@ -98,7 +98,17 @@ pub(super) async fn status(proxy: Arc<Proxy>, exchange: Arc<Exchange>) -> Result
 /// `POST /plugins/{name}/tasks/{task}/run`.
 pub(super) async fn run_task(proxy: Arc<Proxy>, exchange: Arc<Exchange>) -> Result<Answer> {
     let name = entry(&exchange)?.manifest.name.clone();
-    let status = proxy.run_task(&name, &param(&exchange, "task")).await?;
+    let task = param(&exchange, "task");
+    let status = proxy.run_task(&name, &task).await.map_err(|error| match error.side() {
+        // What a script raised is for operators: it is in the status and in the log.
+        Side::Plugin => {
+            let said = format!(
+                "task `{task}` of plugin `{name}` failed; its `last_error` in `GET /plugins/status` says why"
+            );
+            Error::new(Side::Plugin, error.kind(), said).with_log(error.to_string())
+        }
+        _ => error,
+    })?;
     Ok(Answer::json(StatusCode::OK, &status))
 }
 
@@ -106,7 +116,10 @@ pub(super) async fn run_task(proxy: Arc<Proxy>, exchange: Arc<Exchange>) -> Resu
 pub(super) async fn run_command(exchange: Arc<Exchange>) -> Result<Answer> {
     let entry = entry(&exchange)?;
     let wanted = param(&exchange, "command");
-    let index = entry.manifest.commands.iter().position(|command| command.name == wanted);
+    // The auth commands follow the commands, as in the runtime.
+    let names = entry.manifest.commands.iter().map(|command| &command.name);
+    let mut names = names.chain(entry.manifest.auth_commands.iter().map(|command| &command.name));
+    let index = names.position(|name| *name == wanted);
     let command = index.and_then(|index| entry.runtime.as_ref()?.command(index));
     let Some(command) = command else {
         return Err(Error::client(
@@ -175,11 +188,14 @@ pub fn manifest_json(manifest: &Manifest) -> Value {
             "when": spec.when,
             "body": spec.body,
             "on_error": spec.on_error,
+            "guards": spec.guards,
             "args": spec.args,
         })).collect::<Vec<_>>(),
         "routes": manifest.routes.iter().map(|spec| json!({
             "method": spec.method.as_str(),
+            "prefix": spec.prefix,
             "path": spec.full_path(),
+            "summary": spec.summary,
             "tags": spec.tags,
             "auth": spec.auth,
         })).collect::<Vec<_>>(),
@@ -187,6 +203,10 @@ pub fn manifest_json(manifest: &Manifest) -> Value {
             "name": spec.name,
             "every_seconds": spec.every.as_secs_f64(),
             "enabled": spec.enabled,
+            "at_start": spec.at_start,
+            "timeout_seconds": spec.timeout.as_secs_f64(),
+            "jitter": spec.jitter,
+            "backoff_seconds": spec.backoff.as_secs_f64(),
             "args": spec.args,
         })).collect::<Vec<_>>(),
         "hooks": manifest.hooks.iter().map(|spec| json!({ "event": spec.name, "priority": spec.priority })).collect::<Vec<_>>(),

@@ -21,6 +21,8 @@ pub struct PluginSettings {
     pub tables: BTreeMap<String, Node>,
     /// What the tables may refer to (`env:NAME`).
     pub environment: Arc<Environment>,
+    /// Where `enabled` and `disabled` came from.
+    pub origins: [Origin; 2],
 }
 
 impl Default for PluginSettings {
@@ -31,6 +33,7 @@ impl Default for PluginSettings {
             disabled: Vec::new(),
             tables: BTreeMap::new(),
             environment: Arc::default(),
+            origins: Default::default(),
         }
     }
 }
@@ -74,6 +77,8 @@ impl PluginSettings {
             disabled: section.texts("disabled_plugins"),
             tables,
             environment,
+            origins: ["enabled_plugins", "disabled_plugins"]
+                .map(|key| node.get(&[key]).map_or(Origin::Default, |list| list.origin.clone())),
         };
         (settings, problems)
     }
@@ -131,9 +136,12 @@ impl PluginSettings {
                 None => problem.with_hint("`ccproxy plugins list` shows every plugin"),
             }
         };
-        for (key, list) in [("enabled_plugins", &self.enabled), ("disabled_plugins", &self.disabled)] {
+        let [enabled, disabled] = &self.origins;
+        for (key, list, origin) in
+            [("enabled_plugins", &self.enabled, enabled), ("disabled_plugins", &self.disabled, disabled)]
+        {
             let strangers = list.iter().filter(|name| !known.contains(&name.as_str()));
-            problems.extend(strangers.map(|name| unknown(&Origin::Default, key.to_owned(), name)));
+            problems.extend(strangers.map(|name| unknown(origin, key.to_owned(), name)));
         }
         let strangers = self.tables.iter().filter(|(name, _)| !known.contains(&name.as_str()));
         problems.extend(strangers.map(|(name, node)| unknown(&node.origin, format!("plugins.{name}"), name)));
@@ -142,7 +150,7 @@ impl PluginSettings {
                 && self.enable
             {
                 let message = format!("plugin `{name}` is off although it is named here: {reason}");
-                problems.push(Problem::warning(&Origin::Default, "enabled_plugins", message));
+                problems.push(Problem::warning(enabled, "enabled_plugins", message));
             }
         }
         problems
@@ -190,7 +198,12 @@ mod tests {
         assert_eq!(plugins.runs("b", false), Err("`plugins.b.enabled` is false".to_owned()));
         assert_eq!(plugins.runs("c", false), Ok(()));
         assert_eq!(plugins.runs("d", false), Err("not named in `enabled_plugins`".to_owned()));
-        assert_eq!(plugins.oddities(&["a", "b", "c"]).len(), 2);
+        let odd = plugins.oddities(&["a", "b", "c"]);
+        assert_eq!(odd.len(), 2);
+        assert!(
+            odd[0].to_string().starts_with("/c.toml:1:1: `enabled_plugins`: plugin `a` is off"),
+            "{odd:?}"
+        );
         assert_eq!(settings("enabled_plugins = []").runs("a", false), Ok(()), "an empty list names nobody");
         assert!(settings("enable_plugins = false").runs("a", false).is_err());
     }

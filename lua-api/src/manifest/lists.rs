@@ -19,6 +19,12 @@ const HOOK_PRIORITY: i32 = 500;
 /// How long a task may run when it says nothing.
 const TASK_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How much earlier or later a task may run when it says nothing: a tenth of its interval.
+const JITTER: f64 = 0.1;
+
+/// The longest wait after failures of a task that says nothing.
+const BACKOFF: Duration = Duration::from_secs(300);
+
 /// The map of listeners, sorted by event name.
 pub(super) fn hooks(root: &Node<'_>, manifest: &mut Manifest) -> Vec<(Function, BodyAccess)> {
     let mut functions = Vec::new();
@@ -66,7 +72,9 @@ pub(super) fn routes(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> 
         for (key, text) in [("prefix", &prefix), ("path", &path)] {
             let fine =
                 text.is_empty() || (text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic()));
-            if !fine || text.contains("..") || text.contains("//") || text.contains(['?', '#', '\\']) {
+            if text.split('/').any(|part| part.starts_with('*')) {
+                node.problem(key, format!("`{text}`: write the rest of a path as `{{*rest}}`"));
+            } else if !fine || text.contains("..") || text.contains("//") || text.contains(['?', '#', '\\']) {
                 node.problem(key, format!("`{}` is no path such as `/status/{{id}}`", text.escape_debug()));
             }
         }
@@ -74,7 +82,7 @@ pub(super) fn routes(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> 
             method,
             prefix,
             path,
-            tags: node.texts("tags"),
+            tags: tags(&node, &manifest.name),
             summary: node.text("summary").unwrap_or_default(),
             auth: node.boolean("auth").unwrap_or(true),
             target: RouteTarget::Handler,
@@ -86,6 +94,12 @@ pub(super) fn routes(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> 
         node.finish();
     }
     functions
+}
+
+/// The tags of a route in the API description; without any the plugin's own.
+fn tags(node: &Node<'_>, plugin: &str) -> Vec<String> {
+    let tags = node.texts("tags");
+    if tags.is_empty() { vec![format!("plugin-{}", plugin.replace('_', "-"))] } else { tags }
 }
 
 /// The list of tasks.
@@ -107,6 +121,8 @@ pub(super) fn tasks(root: &Node<'_>, manifest: &mut Manifest) -> Vec<(Function, 
             enabled: node.boolean("enabled").unwrap_or(true),
             at_start: node.boolean("at_start").unwrap_or(false),
             timeout: node.duration("timeout").unwrap_or(TASK_TIMEOUT),
+            jitter: jitter(&node),
+            backoff: node.duration("backoff").unwrap_or(BACKOFF),
             args,
         };
         if let Some(run) = node.required_function("run") {
@@ -116,6 +132,14 @@ pub(super) fn tasks(root: &Node<'_>, manifest: &mut Manifest) -> Vec<(Function, 
         node.finish();
     }
     functions
+}
+
+fn jitter(node: &Node<'_>) -> f64 {
+    let jitter = node.number("jitter").unwrap_or(JITTER);
+    if !(0.0..=1.0).contains(&jitter) {
+        node.problem("jitter", format!("`{jitter}` is not from 0 to 1"));
+    }
+    jitter
 }
 
 /// The list of commands.

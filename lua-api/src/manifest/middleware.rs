@@ -41,6 +41,8 @@ pub(super) fn read(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Moments> {
             Some(_) => OnError::Open,
             None => OnError::of_layer(number),
         };
+        let said = !node.value("on_error").is_nil();
+        let guarding = matches!(layer::name(number), "security" | "routing");
         let (args, lua_args) = node.args("args");
         manifest.middleware.push(MiddlewareSpec {
             name: node.text("name").unwrap_or_else(|| layer::name(number).to_owned()),
@@ -55,6 +57,7 @@ pub(super) fn read(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Moments> {
             when: when(&node, declared),
             body,
             on_error,
+            guards: on_error == OnError::Closed && (said || guarding),
             args,
         });
         all.push(Moments { args: lua_args, ..moments });

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use ccproxy_core::middleware::BodyAccess;
 use ccproxy_core::plugin::{Manifest, OAuthProviderSpec, PluginKind};
+use ccproxy_core::registry::Need;
 use mlua::{Function, Lua, Table, Value};
 
 use crate::api;
@@ -117,6 +118,11 @@ fn identity(root: &Node<'_>, name: &Arc<str>, manifest: &mut Manifest) {
     manifest.dormant = root.boolean("enabled") == Some(false);
     manifest.description = root.text("description").unwrap_or_default();
     manifest.dependencies = root.texts("dependencies");
+    for dependency in &manifest.dependencies {
+        if let Err(why) = Need::parse(dependency) {
+            root.problem("dependencies", why);
+        }
+    }
     manifest.provides = root.texts("provides");
     manifest.requires = root.texts("requires");
     manifest.optional_requires = root.texts("optional_requires");

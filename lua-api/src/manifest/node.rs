@@ -96,6 +96,12 @@ impl<'a> Node<'a> {
         self.typed(key, "a whole number", integer_of)
     }
 
+    pub(super) fn number(&self, key: &'static str) -> Option<f64> {
+        self.typed(key, "a number", |value| {
+            value.as_number().or_else(|| value.as_integer().map(|n| n as f64))
+        })
+    }
+
     pub(super) fn function(&self, key: &'static str) -> Option<Function> {
         self.typed(key, "a function", |value| value.as_function().cloned())
     }

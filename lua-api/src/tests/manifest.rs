@@ -31,7 +31,8 @@ fn a_full_table_becomes_a_manifest() {
         hooks = { ["request.completed"] = function() end,
                   ["custom.x"] = { priority = 10, run = function() end } },
         routes = { { path = "/status/{id}", tags = { "t" }, auth = false, handler = function() end } },
-        tasks = { { name = "sweep", every = "1m30s", timeout = 5, at_start = true, run = function() end } },
+        tasks = { { name = "sweep", every = "1m30s", timeout = 5, at_start = true, jitter = 0, backoff = "1h", run = function() end },
+                  { name = "plain", every = "1m", run = function() end } },
         commands = { { name = "show", summary = "shows", run = function() end } },
         auth_commands = { { name = "login", run = function() end } },
         services = { greeter = { hello = function() end } },
@@ -56,6 +57,10 @@ fn a_full_table_becomes_a_manifest() {
     assert_eq!(read.routes[0].full_path(), "/t/status/{id}");
     assert!(!read.routes[0].auth);
     assert_eq!(read.tasks[0].every, Duration::from_secs(90));
+    assert_eq!((read.tasks[0].jitter, read.tasks[0].backoff), (0.0, Duration::from_secs(3600)));
+    assert_eq!((read.tasks[1].jitter, read.tasks[1].backoff), (0.1, Duration::from_secs(300)));
+    assert!(first.guards && second.guards, "security, and one that says itself that it is closed");
+    assert_eq!(read.routes[0].tags, ["t"]);
     assert_eq!(read.commands[0].summary, "shows");
     assert_eq!(read.auth_commands[0].name, "login");
 }
@@ -97,6 +102,12 @@ fn every_mistake_is_told_with_its_path() {
         ("config = { X = ccproxy.schema.string {} }", "`config`: "),
         ("config = { x = 5 }", "use a builder"),
         ("dependencies = 'a'", "`dependencies`: expected a table, got string"),
+        ("dependencies = { 'a newest' }", "`newest` does not say which versions"),
+        ("tasks = { { name = 'x', every = 5, jitter = 2, run = function() end } }", "is not from 0 to 1"),
+        (
+            "routes = { { path = '/*rest', handler = function() end } }",
+            "write the rest of a path as `{*rest}`",
+        ),
         ("dependencies = { 1 }", "item 1 is a integer, not a string"),
         ("capabilities = { [2] = 'kv' }", "expected a list"),
     ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ccproxy_core::config::{Problem, nearest};
-use ccproxy_core::plugin::{Manifest, PluginFactory, Source};
+use ccproxy_core::plugin::{PluginFactory, Source};
 use ccproxy_core::registry::{Wanted, resolve};
 use serde_json::{Value, json};
 
@@ -74,9 +74,11 @@ pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
             (plugin.state, plugin.reason) = ("disabled", Some(reason));
         }
     }
-    let wanted = |plugin: &Declared| plugin.factory.as_ref().map(|factory| needs(factory.manifest()));
+    let wanted = |plugin: &Declared| plugin.factory.as_ref().map(|factory| Wanted::from(factory.manifest()));
     let running = plugins.iter().filter(|plugin| plugin.state == "enabled");
-    let order = resolve(&running.filter_map(wanted).collect::<Vec<_>>());
+    let down = plugins.iter().filter(|plugin| plugin.state != "enabled");
+    let down = down.map(|plugin| (plugin.name.clone(), plugin.reason.clone().unwrap_or_default())).collect();
+    let order = resolve(&running.filter_map(wanted).collect::<Vec<_>>(), &down);
     for (name, reason) in order.skipped {
         for plugin in plugins.iter_mut().filter(|plugin| plugin.name == name) {
             (plugin.state, plugin.reason) = ("skipped", Some(reason.clone()));
@@ -85,16 +87,6 @@ pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
     let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     let oddities = settings.oddities(&names);
     (plugins, oddities)
-}
-
-fn needs(manifest: &Manifest) -> Wanted {
-    Wanted {
-        name: manifest.name.clone(),
-        dependencies: manifest.dependencies.clone(),
-        provides: manifest.provides.clone(),
-        requires: manifest.requires.clone(),
-        optional_requires: manifest.optional_requires.clone(),
-    }
 }
 
 /// The plugin of this name.
