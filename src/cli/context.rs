@@ -19,7 +19,7 @@ impl Global {
             cwd,
             config: self.config.clone(),
             trust: self.trust,
-            scripts: None,
+            scripts: self.scripts.clone(),
             flags: Node::empty(),
         })
     }

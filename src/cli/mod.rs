@@ -48,6 +48,9 @@ struct Global {
     /// Trust the working folder's `ccproxy.toml` and `scripts` for this run
     #[arg(long, global = true)]
     trust: bool,
+    /// A folder of plugins that is nearer than all others, and needs no trust
+    #[arg(long, value_name = "DIR", global = true)]
+    scripts: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

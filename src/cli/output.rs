@@ -42,13 +42,15 @@ impl Output {
 
     /// Rows under a head, in columns.
     pub(crate) fn table(&mut self, head: &[&str], rows: &[Vec<String>]) {
+        let one_line = |row: &Vec<String>| row.iter().map(|cell| cell.replace('\n', "; ")).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(one_line).collect();
         let width = |index: usize| {
             let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
             cells.chain([head[index].len()]).max().unwrap_or_default()
         };
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
         let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
-        for row in std::iter::once(&head).chain(rows) {
+        for row in std::iter::once(&head).chain(&rows) {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
             self.line(cells.collect::<Vec<_>>().join("  ").trim_end());
         }

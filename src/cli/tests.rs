@@ -78,7 +78,8 @@ fn no_command_serves() {
 fn flags_of_serve_reach_the_settings() {
     let words = "ccproxy serve --host ::1 --port 9 --auth-token abc --log-level TRACE --log-format json \
                  --enable-plugin a --enable-plugin b --disable-plugin c --scripts s";
-    let loaded = load(&serve(words).inputs());
+    let scripts = parse(words).unwrap().global.scripts;
+    let loaded = load(&crate::config::Inputs { scripts, ..serve(words).inputs() });
     assert_eq!(loaded.problems, []);
     let core = &loaded.settings.core;
     assert_eq!(core.server.listen[0].to_string(), "[::1]:9");

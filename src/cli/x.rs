@@ -17,7 +17,7 @@ pub(crate) struct X {
     plugin: String,
     /// The command, as `ccproxy plugins show` lists it
     command: String,
-    /// Words for the command
+    /// Words for the command; options of `ccproxy x` itself stand before the plugin
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }

@@ -1,23 +1,18 @@
 //! `ccproxy plugins check`: declarations, order and settings of plugins, without running them.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::declared::{Declared, declared, find};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
-use crate::config::{Loaded, load};
+use crate::config::Loaded;
 
 /// Check declarations and settings of plugins
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The plugin; by default every one
     name: Option<String>,
-    /// Look in this folder of plugins first
-    #[arg(long, value_name = "DIR")]
-    scripts: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -26,12 +21,10 @@ pub(crate) struct Check {
 impl Check {
     /// Fails when a plugin would not run for another reason than being switched off.
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let mut inputs = global.inputs()?;
-        inputs.scripts = self.scripts.clone();
-        let loaded = crate::cli::context::sound(load(&inputs), output)?;
+        let loaded = global.load_sound(output)?;
         let (plugins, _) = declared(&loaded);
         let wanted: Vec<&Declared> = match &self.name {
-            Some(name) => vec![find(&plugins, name)?],
+            Some(name) => vec![find(&plugins, name).inspect_err(|_| output.left_out(&loaded.left_out))?],
             None => plugins.iter().collect(),
         };
         let results: Vec<(&Declared, Vec<String>)> =
@@ -46,7 +39,7 @@ impl Check {
             for (plugin, faults) in &results {
                 let word = if faults.is_empty() { plugin.state } else { "wrong" };
                 output.line(format!("{}: {word}", plugin.name));
-                faults.iter().for_each(|fault| output.line(format!("  {fault}")));
+                faults.iter().for_each(|fault| output.line(format!("  {}", fault.replace('\n', "\n  "))));
             }
             output.left_out(&loaded.left_out);
         }

@@ -29,7 +29,7 @@ impl Settings {
         let loaded = global.load_sound(output)?;
         let (plugins, _) = declared(&loaded);
         let wanted: Vec<&Declared> = match &self.name {
-            Some(name) => vec![find(&plugins, name)?],
+            Some(name) => vec![find(&plugins, name).inspect_err(|_| output.left_out(&loaded.left_out))?],
             None => plugins.iter().collect(),
         };
         let manifests =

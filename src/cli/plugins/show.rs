@@ -22,8 +22,9 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let (plugins, _) = declared(&global.load_sound(output)?);
-        let plugin = find(&plugins, &self.name)?;
+        let loaded = global.load_sound(output)?;
+        let (plugins, _) = declared(&loaded);
+        let plugin = find(&plugins, &self.name).inspect_err(|_| output.left_out(&loaded.left_out))?;
         if self.json {
             let manifest = plugin.factory.as_ref().map(|factory| manifest_json(factory.manifest()));
             output.json(&json!({
@@ -73,11 +74,12 @@ fn print(manifest: &Manifest, output: &mut Output) {
     section("routes", routes.collect(), output);
     let middleware = manifest.middleware.iter().map(|link| {
         format!(
-            "{} (layer {}, priority {}, body {})",
+            "{} (layer {}, priority {}, body {}, on error {})",
             link.name,
             link.layer,
             link.priority,
-            json!(link.body).as_str().unwrap_or("none")
+            json!(link.body).as_str().unwrap_or("none"),
+            json!(link.on_error).as_str().unwrap_or("closed")
         )
     });
     section("middleware", middleware.collect(), output);
@@ -92,6 +94,16 @@ fn print(manifest: &Manifest, output: &mut Output) {
         .iter()
         .map(|command| format!("ccproxy x {} {}  {}", manifest.name, command.name, command.summary));
     section("commands", commands.collect(), output);
+    let auth = manifest
+        .auth_commands
+        .iter()
+        .map(|command| format!("ccproxy x {} {}  {}", manifest.name, command.name, command.summary));
+    section("auth commands", auth.collect(), output);
+    let oauth = manifest
+        .oauth_provider
+        .iter()
+        .map(|provider| format!("{}  {}", provider.name, provider.display_name));
+    section("OAuth provider", oauth.collect(), output);
     section(
         "settings",
         manifest.config.leaves().into_iter().map(|(key, field)| format!("{key}  {}", field.doc)).collect(),

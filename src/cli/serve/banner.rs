@@ -94,6 +94,11 @@ impl Provider {
 }
 
 impl Plugin {
+    /// Whether it is off only because nothing mentions it.
+    fn asleep(&self) -> bool {
+        self.reason.as_deref().is_none_or(|reason| reason.starts_with("off by default"))
+    }
+
     fn of(entry: &Entry) -> Self {
         Plugin {
             name: entry.manifest.name.clone(),
@@ -125,11 +130,16 @@ impl fmt::Display for Banner {
         if !active.is_empty() {
             writeln!(f, "\nplugins: {}", active.join(", "))?;
         }
-        let off: Vec<&str> =
-            self.plugins.iter().filter(|one| one.state == "disabled").map(|one| one.name.as_str()).collect();
+        let (asleep, off): (Vec<_>, Vec<_>) =
+            self.plugins.iter().filter(|one| one.state == "disabled").partition(|one| one.asleep());
+        let names = |all: &[&Plugin]| all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+        if !asleep.is_empty() {
+            let asleep = names(&asleep);
+            writeln!(f, "\nplugins that are off (`plugins.<name>.enabled = true` turns one on): {asleep}")?;
+        }
         if !off.is_empty() {
-            let off = off.join(", ");
-            writeln!(f, "\nplugins that are off (`plugins.<name>.enabled = true` turns one on): {off}")?;
+            let off = names(&off);
+            writeln!(f, "\nplugins that are switched off (`ccproxy plugins list` says by what): {off}")?;
         }
         let other = self.plugins.iter().filter(|one| !matches!(one.state, "active" | "disabled"));
         section(
@@ -160,7 +170,8 @@ fn section<'a>(
         writeln!(f, "\n{title}:")?;
     }
     for (name, text) in lines {
-        writeln!(f, "  {name:width$}  {text}")?;
+        let indent = format!("\n{:indent$}", "", indent = width + 4);
+        writeln!(f, "  {name:width$}  {}", text.replace('\n', &indent))?;
     }
     Ok(())
 }

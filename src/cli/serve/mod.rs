@@ -45,9 +45,6 @@ pub(crate) struct Serve {
     /// Do not run this plugin (may be repeated)
     #[arg(long, value_name = "NAME")]
     disable_plugin: Vec<String>,
-    /// A folder of plugins that is nearer than all others, and needs no trust
-    #[arg(long, value_name = "DIR")]
-    scripts: Option<PathBuf>,
     /// Print what is served as one JSON object
     #[arg(long)]
     json: bool,
@@ -55,7 +52,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let inputs = Inputs { scripts: self.scripts.clone(), flags: self.flags(), ..global.inputs()? };
+        let inputs = Inputs { flags: self.flags(), ..global.inputs()? };
         let loaded = sound(load(&inputs), output)?;
         logging::start(&loaded.settings.logging).map_err(Failure::new)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -104,11 +101,6 @@ impl Serve {
     /// What `--port` and the others make of a configuration, for tests.
     #[cfg(test)]
     pub(crate) fn inputs(&self) -> Inputs {
-        Inputs {
-            scripts: self.scripts.clone(),
-            flags: self.flags(),
-            cwd: PathBuf::from("/"),
-            ..Inputs::default()
-        }
+        Inputs { flags: self.flags(), cwd: PathBuf::from("/"), ..Inputs::default() }
     }
 }
