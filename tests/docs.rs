@@ -4,50 +4,75 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::support::config::write_script;
 use super::support::{self, Config, Proxy, Reply, Upstream, eventually};
 
 const GUIDE: &str = include_str!("../docs/plugin-authoring.md");
 
-/// A request that is tried: method, path, text of the answer.
-type Try = (String, String, String);
+/// A plugin of the guide: its `plugin.lua`, its other files by name, and the requests that are tried on it.
+struct Block {
+    lua: String,
+    files: Vec<(String, String)>,
+    tries: Vec<Try>,
+}
 
-/// The Lua blocks, each with the requests that are tried on it.
-fn blocks() -> Vec<(String, Vec<Try>)> {
-    let mut blocks: Vec<(String, Vec<_>)> = Vec::new();
-    let mut inside = false;
-    for line in GUIDE.lines() {
-        match line {
-            "```lua" => {
-                inside = true;
-                blocks.push(Default::default());
+/// A request that is tried, and the status and a text of its answer.
+struct Try {
+    method: String,
+    path: String,
+    status: u16,
+    wanted: String,
+}
+
+/// The Lua blocks. One behind a line `<!-- file: x.lua -->` is a file of the next plugin.
+fn blocks() -> Vec<Block> {
+    let (mut blocks, mut files, mut file) = (Vec::<Block>::new(), Vec::new(), None);
+    let mut lines = GUIDE.lines();
+    while let Some(line) = lines.next() {
+        let said = |what: &str| line.strip_prefix(what)?.strip_suffix(" -->").map(str::to_owned);
+        if line == "```lua" {
+            let inside = lines.by_ref().take_while(|line| *line != "```");
+            let text = inside.map(|line| format!("{line}\n")).collect();
+            match file.take() {
+                Some(name) => files.push((name, text)),
+                None => {
+                    blocks.push(Block { lua: text, files: std::mem::take(&mut files), tries: Vec::new() })
+                }
             }
-            "```" => inside = false,
-            _ if inside => {
-                let text = &mut blocks.last_mut().unwrap().0;
-                text.push_str(line);
-                text.push('\n');
-            }
-            _ => {
-                let attempt = line.strip_prefix("<!-- try: ").and_then(|rest| rest.strip_suffix(" -->"));
-                let Some((request, wanted)) = attempt.and_then(|rest| rest.split_once(" => ")) else {
-                    continue;
-                };
-                let (method, path) = request.split_once(' ').unwrap();
-                blocks.last_mut().unwrap().1.push((method.to_owned(), path.to_owned(), wanted.to_owned()));
-            }
+        } else if let Some(name) = said("<!-- file: ") {
+            file = Some(name);
+        } else if let Some(attempt) = said("<!-- try: ") {
+            blocks.last_mut().unwrap().tries.push(Try::of(&attempt));
         }
     }
     blocks
 }
 
+impl Try {
+    /// `GET /path => text`, or `=> 429 text` when it is not 200.
+    fn of(text: &str) -> Try {
+        let (request, wanted) = text.split_once(" => ").unwrap();
+        let (method, path) = request.split_once(' ').unwrap();
+        let refused = wanted.split_once(' ').and_then(|(code, rest)| Some((code.parse().ok()?, rest)));
+        let (status, wanted) = refused.unwrap_or((200, wanted));
+        Try { method: method.to_owned(), path: path.to_owned(), status, wanted: wanted.to_owned() }
+    }
+}
+
 #[test]
 fn the_blocks_of_the_guide_run() {
     support::run(async {
-        assert!(blocks().len() >= 4);
-        for (lua, tries) in blocks() {
+        assert!(blocks().len() >= 6);
+        for Block { lua, files, tries } in blocks() {
             let name =
                 lua.split("name = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
-            let proxy = Proxy::start(Config::new().script(&name, &lua)).await;
+            let folder = tempfile::tempdir().unwrap();
+            write_script(folder.path(), &name, &lua);
+            for (file, text) in files {
+                std::fs::write(folder.path().join(&name).join(file), text).unwrap();
+            }
+            let config = Config::new().without_scripts().arg("--scripts");
+            let proxy = Proxy::start(config.arg(&folder.path().to_string_lossy())).await;
             let plugin = proxy.plugin(&name).await;
             assert_eq!(plugin["state"], "active", "{name}: {}", plugin["reason"]);
             for stream in [false, true] {
@@ -55,15 +80,58 @@ fn the_blocks_of_the_guide_run() {
                 let answer = proxy.client().post("/mock/v1/messages", &body).await.expect(200);
                 assert!(answer.whole, "{name}");
             }
-            for (method, path, wanted) in tries {
+            for Try { method, path, status, wanted } in tries {
                 let method = http::Method::from_bytes(method.as_bytes()).unwrap();
-                let answer =
-                    proxy.client().request(method, &path, &[], bytes::Bytes::new()).await.expect(200);
+                let answer = proxy.client().request(method, &path, &[], bytes::Bytes::new()).await;
+                let answer = answer.expect(status);
                 assert!(answer.text().contains(&wanted), "{path}: {} has no {wanted}", answer.text());
             }
             assert_eq!(proxy.plugin(&name).await["stats"]["errors"], 0, "{name}: {}", proxy.log());
             proxy.stop().await;
         }
+    });
+}
+
+/// Every namespace of the host is called by a block of the guide.
+#[test]
+fn the_guide_shows_every_host_module_at_work() {
+    let code: String = blocks().into_iter().map(|block| block.lua).collect();
+    let stubs = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/lua-api/types")).unwrap();
+    for stub in stubs.map(|stub| stub.unwrap().path()) {
+        let name = stub.file_stem().unwrap().to_string_lossy().into_owned();
+        let called = ["ccproxy", "body"].contains(&&*name) || code.contains(&format!("ccproxy.{name}"));
+        assert!(called, "`ccproxy.{name}` is not at work in the guide");
+    }
+}
+
+/// The manifest table of the guide has every key that a manifest may have.
+#[test]
+fn the_guide_has_every_key_of_the_manifest() {
+    let stub = include_str!("../lua-api/types/ccproxy.lua");
+    for class in
+        ["Plugin", "Middleware", "When", "Hook", "Route", "Task", "Command", "OAuthProvider", "Limits"]
+    {
+        let fields = stub.split(&format!("---@class (exact) ccproxy.{class}\n")).nth(1).unwrap();
+        for line in fields.lines().take_while(|line| line.starts_with("---@field ")) {
+            let field = line.split(' ').nth(1).unwrap().trim_end_matches('?');
+            assert!(GUIDE.contains(&format!("`{field}")), "`{field}` of {class} is not in the guide");
+        }
+    }
+}
+
+/// The ten lines of the README answer as it says.
+#[test]
+fn the_plugin_of_the_readme_runs() {
+    let readme = include_str!("../README.md");
+    let lua = readme.split("```lua\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    support::run(async {
+        let proxy = Proxy::start(Config::new().script("hello", lua)).await;
+        let answer = proxy.anonymous().get("/hello/world").await.expect(200);
+        assert_eq!(answer.json(), json!({ "hello": "world" }));
+        let body = json!({ "model": "mock", "max_tokens": 50, "messages": [{ "role": "user", "content": "hello" }] });
+        let answer = proxy.client().post("/mock/v1/messages", &body).await.expect(200);
+        assert!(answer.header("x-hello").starts_with('x'), "{:?}", answer.headers);
+        proxy.stop().await;
     });
 }
 
