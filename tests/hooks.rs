@@ -253,3 +253,40 @@ return { name = "patient", version = "1.0.0", hooks = {
         assert_eq!(told, json!(["started", "prepared", "started", "prepared", "started", "prepared"]));
     });
 }
+
+#[test]
+fn the_end_is_told_to_those_who_still_run_and_wakes_nobody() {
+    support::run(async {
+        let diary = |name: &str| {
+            format!(
+                r#"local function note(event) ccproxy.file.append("end.txt", event.name .. " " .. (event.plugin or "all") .. "\n") end
+return {{ name = {name:?}, version = "1.0.0", capabilities = {{ "files" }},
+  hooks = {{ ["app.shutdown"] = note, ["plugin.unloaded"] = note }},
+  setup = function() ccproxy.log.info("setup of {name}") end,
+  shutdown = function() note {{ name = "shutdown" }} ccproxy.file.flush() end }}"#
+            )
+        };
+        let config = Config::new().script("a_first", &diary("a_first")).script("z_last", &diary("z_last"));
+        let mut proxy = Proxy::start(config).await;
+        proxy.terminate();
+        assert!(proxy.ended().await.success());
+        let told = |name: &str| {
+            let file = proxy.home().join(".local/share/ccproxy/plugins").join(name).join("end.txt");
+            let text = std::fs::read_to_string(file).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(told("z_last"), ["app.shutdown all", "plugin.unloaded z_last", "shutdown all"]);
+        assert_eq!(
+            told("a_first"),
+            [
+                "app.shutdown all",
+                "plugin.unloaded z_last",
+                "plugin.unloaded mock",
+                "plugin.unloaded claude_api",
+                "plugin.unloaded a_first",
+                "shutdown all"
+            ]
+        );
+        assert_eq!(proxy.log().matches("setup of z_last").count(), 1, "{}", proxy.log());
+    });
+}

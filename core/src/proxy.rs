@@ -120,10 +120,13 @@ impl Proxy {
     pub async fn shutdown(&self) {
         self.emit(hooks::Kind::AppShutdown, json!({}));
         let live = self.pipeline.live();
+        let hearing = tokio::time::Instant::now() + FLUSH_LIMIT;
         live.listeners.flush(FLUSH_LIMIT).await;
         self.schedules.lock().clear();
         for entry in live.entries.iter().filter(|entry| entry.state.runs()).rev() {
             self.emit_plugin(hooks::Kind::PluginUnloaded, entry, None);
+            // The plugin itself and those that still run hear it; all of them together have one limit.
+            live.listeners.flush(hearing.duration_since(tokio::time::Instant::now())).await;
             if let Some(runtime) = &entry.runtime
                 && tokio::time::timeout(FLUSH_LIMIT, runtime.shutdown()).await.is_err()
             {

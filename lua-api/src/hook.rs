@@ -41,6 +41,10 @@ impl LuaHook {
 impl Hook for LuaHook {
     fn observe<'a>(&'a self, event: Arc<Event>) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            if self.plugin.is_over() {
+                // Or the VM would be built, and `setup` run, once more.
+                return Ok(());
+            }
             let begin = move |script: &Arc<Script>| {
                 let (run, _) = self.run(script)?;
                 let wire = self.plugin.host.capabilities.has(WIRE);

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -36,6 +36,7 @@ pub(crate) struct Plugin {
     /// What the instance before this one handed over.
     previous: Option<serde_json::Value>,
     cells: Vec<Cell>,
+    over: AtomicBool,
 }
 
 /// The place of one VM.
@@ -73,6 +74,7 @@ impl Plugin {
             engine: engine.clone(),
             sources,
             cells: (0..cells).map(|_| Cell::default()).collect(),
+            over: AtomicBool::new(false),
         })
     }
 
@@ -100,8 +102,14 @@ impl Plugin {
         self.cells[0].script.load().as_ref().is_some_and(|script| which(&script.handlers).is_some())
     }
 
+    /// Whether it was shut down. An exchange that lasts longer may still call it; events go unheard.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
     /// Lets go of the VMs.
     pub(crate) fn clear(&self) {
+        self.over.store(true, Ordering::Release);
         for cell in &self.cells {
             cell.script.store(None);
         }
