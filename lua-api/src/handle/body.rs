@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ccproxy_core::document::{Document, EditError, Json, Kind, Path};
 use ccproxy_core::middleware::BodyAccess;
-use mlua::{Lua, MultiValue, UserData, UserDataMethods, Value};
+use mlua::{Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods, Value};
 
 use super::BodySlot;
 use crate::args::Args;
@@ -81,6 +81,16 @@ impl BodyHandle {
 }
 
 impl UserData for BodyHandle {
+    // The methods go into this table; what it does not have is a mistake, and `nil` would hide it.
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field_with(MetaMethod::Index, |lua| {
+            let (methods, rest) = (lua.create_table()?, lua.create_table()?);
+            rest.raw_set("__index", lua.create_function(no_field)?)?;
+            methods.set_metatable(Some(rest))?;
+            Ok(methods)
+        });
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         for (name, function, method) in READS {
             methods.add_method(*name, move |lua, this, values: MultiValue| {
@@ -103,6 +113,14 @@ impl UserData for BodyHandle {
             });
         }
     }
+}
+
+/// `req.body.model` is what a newcomer writes.
+fn no_field(_: &Lua, (_, field): (Value, String)) -> mlua::Result<Value> {
+    let field = crate::fault::clip(field.escape_debug().to_string());
+    Err(mlua::Error::RuntimeError(format!(
+        "a body has no field `{field}`: read it with `body:get(\"{field}\")`, set it with `body:set`"
+    )))
 }
 
 fn get(lua: &Lua, body: &BodyHandle, args: &Args) -> mlua::Result<MultiValue> {

@@ -56,6 +56,11 @@ raises("larger than", body.set, body, "model", ("x"):rep(2000000))
 raises("cannot be deleted", body.delete, body, "")
 assert(not pcall(body.get, "not a body", "model"))
 
+raises('a body has no field `model`: read it with `body:get("model")`', function()
+  return body.model
+end)
+equal(body.get(body, "model"), body:get("model"))
+
 -- Made-up paths do not pile up.
 for number = 1, 1000 do
   equal(body:get("k" .. number), nil)
