@@ -244,6 +244,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn jitter_and_backoff_are_the_task_s_own() {
+        let exact = TaskSpec { jitter: 0.0, backoff: Duration::from_secs(15), at_start: false, ..spec(10) };
+        let schedule = Schedule::start("p", vec![(exact, counter(true))]);
+        assert_eq!(schedule.tasks[0].delay(), Duration::from_secs(10));
+        for _ in 0..3 {
+            schedule.run_now("sweep").await.expect_err("it fails");
+            assert_eq!(schedule.tasks[0].delay(), Duration::from_secs(15), "doubled, up to its limit");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn dropping_the_schedule_stops_it() {
         let task = counter(false);
         let schedule = Schedule::start("p", vec![(spec(1), task.clone())]);

@@ -23,10 +23,10 @@ function ccproxy.re.glob(patterns, text) end
 
 --- What a table has for a text: under the text itself, else under the pattern (with `*`) that says most of it.
 ---@generic T
----@param table table<string, T>
+---@param map table<string, T>
 ---@param text string
 ---@return T?
-function ccproxy.re.closest(table, text) end
+function ccproxy.re.closest(map, text) end
 
 --- Whether the pattern matches anywhere.
 ---@param pattern ccproxy.Pattern|string

@@ -52,8 +52,10 @@ return {
         if path and ev.data:kind(path) == "string" then
           ev.data:set(path, req.state.asked)
         end
-        -- Anthropic's later events do not name it.
-        return req.format == "anthropic_messages" and path and ccproxy.DONE or nil
+        if path and req.format == "anthropic_messages" then
+          -- Its later events do not name the model.
+          return ccproxy.DONE
+        end
       end,
     },
   },

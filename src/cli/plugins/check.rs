@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::declared::{Declared, declared, find};
+use super::declared::{Declared, chosen, declared};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 use crate::config::Loaded;
@@ -23,10 +23,7 @@ impl Check {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
         let (plugins, _) = declared(&loaded);
-        let wanted: Vec<&Declared> = match &self.name {
-            Some(name) => vec![find(&plugins, name).inspect_err(|_| output.left_out(&loaded.left_out))?],
-            None => plugins.iter().collect(),
-        };
+        let wanted = chosen(&plugins, self.name.as_deref(), &loaded, output)?;
         let results: Vec<(&Declared, Vec<String>)> =
             wanted.iter().map(|plugin| (*plugin, faults(&loaded, plugin))).collect();
         let failed = results.iter().filter(|(_, faults)| !faults.is_empty()).count();

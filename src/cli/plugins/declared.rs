@@ -8,6 +8,7 @@ use ccproxy_core::registry::{Wanted, resolve};
 use serde_json::{Value, json};
 
 use crate::cli::Failure;
+use crate::cli::output::Output;
 use crate::config::Loaded;
 use crate::wiring::Search;
 
@@ -89,8 +90,21 @@ pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
     (plugins, oddities)
 }
 
+/// The plugin of this name, or every one. Beside one that is not found stands what was left out.
+pub(crate) fn chosen<'a>(
+    plugins: &'a [Declared],
+    name: Option<&str>,
+    loaded: &Loaded,
+    output: &mut Output,
+) -> Result<Vec<&'a Declared>, Failure> {
+    match name {
+        Some(name) => Ok(vec![find(plugins, name).inspect_err(|_| output.left_out(&loaded.left_out))?]),
+        None => Ok(plugins.iter().collect()),
+    }
+}
+
 /// The plugin of this name.
-pub(crate) fn find<'a>(plugins: &'a [Declared], name: &str) -> Result<&'a Declared, Failure> {
+fn find<'a>(plugins: &'a [Declared], name: &str) -> Result<&'a Declared, Failure> {
     let found = plugins.iter().find(|plugin| plugin.name == name);
     found.ok_or_else(|| {
         let failure = Failure::new(format!("there is no plugin `{name}`"));

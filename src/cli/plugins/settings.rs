@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::declared;
-use super::declared::{Declared, find};
+use super::declared::chosen;
 use crate::cli::config::leaves;
 use crate::cli::output::Output;
 use crate::cli::{Global, Outcome};
@@ -28,10 +28,7 @@ impl Settings {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
         let (plugins, _) = declared(&loaded);
-        let wanted: Vec<&Declared> = match &self.name {
-            Some(name) => vec![find(&plugins, name).inspect_err(|_| output.left_out(&loaded.left_out))?],
-            None => plugins.iter().collect(),
-        };
+        let wanted = chosen(&plugins, self.name.as_deref(), &loaded, output)?;
         let manifests =
             wanted.iter().filter_map(|plugin| plugin.factory.as_ref().map(|factory| factory.manifest()));
         if self.markdown {

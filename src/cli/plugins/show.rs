@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::declared;
-use super::declared::{Declared, find};
+use super::declared::{Declared, chosen};
 use crate::cli::output::Output;
 use crate::cli::{Global, Outcome};
 
@@ -24,7 +24,7 @@ impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
         let (plugins, _) = declared(&loaded);
-        let plugin = find(&plugins, &self.name).inspect_err(|_| output.left_out(&loaded.left_out))?;
+        let plugin = chosen(&plugins, Some(&self.name), &loaded, output)?[0];
         if self.json {
             let manifest = plugin.factory.as_ref().map(|factory| manifest_json(factory.manifest()));
             output.json(&json!({
