@@ -87,7 +87,7 @@ function ccproxy.has(feature) end
 ---@field layer ccproxy.Layer security = 100, observability = 200, transformation = 300, routing = 400, application = 500
 ---@field name? string For logs and status.
 ---@field priority? integer Inside the layer: lower is further out.
----@field when? ccproxy.When Which exchanges it is for; everything when absent.
+---@field when? ccproxy.When Which exchanges it is for; those of provider routes when absent.
 ---@field body? ccproxy.BodyAccess Its permission for prompts and answers; `"none"` when absent.
 ---@field on_error? "closed"|"open" Whether a failure refuses the exchange; written `closed`, also one to start.
 ---@field args? table Handed to the handlers last, as it is.
