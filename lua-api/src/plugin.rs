@@ -2,18 +2,18 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use ccproxy_core::error::{Error, Kind, Result, Side};
 use ccproxy_core::exchange::Exchange;
-use ccproxy_core::step::Step;
+use ccproxy_core::step::{BoxFuture, Step};
 use mlua::{Function, Value};
 use tokio::sync::Mutex;
 
 use crate::breaker::{Breaker, Change};
-use crate::call::{Allowed, Begun, call};
+use crate::call::{Allowed, Begun, call, gone};
 use crate::data;
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -36,6 +36,8 @@ pub(crate) struct Plugin {
     /// What the instance before this one handed over.
     previous: Option<serde_json::Value>,
     cells: Vec<Cell>,
+    /// It has shut down: no VM is built any more.
+    ended: AtomicBool,
 }
 
 /// The place of one VM.
@@ -73,6 +75,7 @@ impl Plugin {
             engine: engine.clone(),
             sources,
             cells: (0..cells).map(|_| Cell::default()).collect(),
+            ended: AtomicBool::new(false),
         })
     }
 
@@ -100,8 +103,9 @@ impl Plugin {
         self.cells[0].script.load().as_ref().is_some_and(|script| which(&script.handlers).is_some())
     }
 
-    /// Lets go of the VMs.
-    pub(crate) fn clear(&self) {
+    /// Lets go of the VMs, for good.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
         for cell in &self.cells {
             cell.script.store(None);
         }
@@ -136,17 +140,18 @@ impl Plugin {
             return Step::Ready(Err(self.switched_off()));
         }
         let cell = self.cell(exchange);
+        let renew = move || -> BoxFuture<'a, Result<Arc<Script>, Fault>> { Box::pin(self.ready(cell)) };
         let live = cell.script.load_full().filter(|script| !script.vm.is_dead());
         let Some(script) = live else {
             return Step::Later(Box::pin(async move {
                 let result = match self.ready(cell).await {
-                    Ok(script) => call(script, allowed, begin, finish).get().await,
+                    Ok(script) => call(script, allowed, renew, begin, finish).get().await,
                     Err(fault) => Err(fault),
                 };
                 self.judge(label, result)
             }));
         };
-        match call(script, allowed, begin, finish) {
+        match call(script, allowed, renew, begin, finish) {
             Step::Ready(result) => Step::Ready(self.judge(label, result)),
             Step::Later(later) => Step::Later(Box::pin(async move { self.judge(label, later.await) })),
         }
@@ -157,13 +162,32 @@ impl Plugin {
     fn judge<R>(&self, label: &str, result: Result<R, Fault>) -> Result<R> {
         match result {
             Ok(value) => {
-                if self.breaker.succeeded() == Some(Change::Closed) {
-                    tracing::warn!(plugin = &*self.name, "the plugin works again: its breaker is closed");
-                }
+                self.worked();
                 Ok(value)
             }
-            Err(Fault::Refusal(error)) => Err(error),
+            // To refuse, or to pass a failure of the provider on, is work well done.
+            Err(Fault::Refusal(error)) => {
+                self.worked();
+                Err(error)
+            }
             Err(fault) => Err(self.failed(label, fault)),
+        }
+    }
+
+    #[inline]
+    fn worked(&self) {
+        if self.breaker.succeeded() == Some(Change::Closed) {
+            tracing::warn!(plugin = &*self.name, "the plugin works again: its breaker is closed");
+        }
+    }
+
+    /// It used up its CPU for an exchange, and is left out of the rest of it.
+    #[cold]
+    pub(crate) fn overspent(&self, exchange: &Exchange, first: bool) {
+        self.meter.skipped();
+        if first {
+            let error = self.failed("`event`", Fault::Spent);
+            tracing::warn!(exchange = %exchange.id, plugin = &*self.name, "{error}; the exchange goes on without it");
         }
     }
 
@@ -171,8 +195,9 @@ impl Plugin {
     fn failed(&self, label: &str, fault: Fault) -> Error {
         self.meter.failed();
         let kind = fault.kind();
+        let strike = fault.is_strike();
         let error = fault.into_error(&self.name, label);
-        if self.breaker.failed() == Some(Change::Opened) {
+        if strike && self.breaker.failed() == Some(Change::Opened) {
             tracing::error!(
                 plugin = &*self.name,
                 kind,
@@ -209,6 +234,9 @@ impl Plugin {
         if let Some(script) = old.as_ref().filter(|script| !script.vm.is_dead()) {
             return Ok(script.clone());
         }
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Fault::Gone);
+        }
         let script = Arc::new(Script::load(&self.engine, &self.host, &self.sources, &self.meter)?);
         self.setup(&script).await?;
         if old.is_some() {
@@ -216,6 +244,10 @@ impl Plugin {
             tracing::warn!(plugin = &*self.name, "the plugin's VM was thrown away and built again");
         }
         cell.script.store(Some(script.clone()));
+        if self.ended.load(Ordering::Acquire) {
+            // It shut down while this VM was built.
+            cell.script.store(None);
+        }
         Ok(script)
     }
 
@@ -233,7 +265,7 @@ impl Plugin {
             Ok(Begun::alone(coroutine))
         };
         let done = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
-        call(script.clone(), self.allowed_apart(SETUP), begin, done).get().await
+        call(script.clone(), self.allowed_apart(SETUP), gone, begin, done).get().await
     }
 }
 

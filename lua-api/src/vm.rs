@@ -38,7 +38,8 @@ pub(crate) struct Vm {
 /// The right to touch the VM.
 pub(crate) struct Entered<'a> {
     vm: &'a Vm,
-    _guard: MutexGuard<'a, ()>,
+    /// `None` once the gate is left.
+    guard: Option<MutexGuard<'a, ()>>,
 }
 
 /// How many slices pass between two looks at the memory.
@@ -58,6 +59,7 @@ impl Vm {
             Ok(VmState::Continue)
         });
         lua.set_memory_limit(host.limits.memory)?;
+        engine.vms.fetch_add(1, Ordering::Relaxed);
         Ok(Vm {
             lua,
             engine: engine.clone(),
@@ -76,12 +78,12 @@ impl Vm {
     /// Enters when nobody is inside.
     #[inline]
     pub(crate) fn try_enter(&self) -> Option<Entered<'_>> {
-        self.gate.try_lock().ok().map(|guard| Entered { vm: self, _guard: guard })
+        self.gate.try_lock().ok().map(|guard| Entered { vm: self, guard: Some(guard) })
     }
 
     /// Enters when it is this task's turn.
     pub(crate) async fn enter(&self) -> Entered<'_> {
-        Entered { vm: self, _guard: self.gate.lock().await }
+        Entered { vm: self, guard: Some(self.gate.lock().await) }
     }
 
     /// Marks it as spoiled: it will be replaced before the next call.
@@ -136,8 +138,19 @@ impl Vm {
     }
 }
 
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.engine.vms.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         self.vm.tidy();
+        drop(self.guard.take());
+        // What was discarded after the tidying, while the gate was still shut, is nobody else's.
+        if self.vm.dirty.load(Ordering::Acquire) {
+            drop(self.vm.try_enter());
+        }
     }
 }
