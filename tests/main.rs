@@ -18,6 +18,7 @@ mod first_light;
 mod guard;
 mod h2;
 mod hooks;
+mod hostile;
 mod lua;
 mod pass_through;
 mod plugins;

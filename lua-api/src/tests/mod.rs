@@ -8,6 +8,7 @@ mod hostile;
 mod lists;
 mod manifest;
 mod middleware;
+mod reloads;
 mod require;
 mod streams;
 
