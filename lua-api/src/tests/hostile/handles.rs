@@ -33,7 +33,7 @@ const CASES: &[Case] = &[
     ("19 table value", "req.headers['x'] = {}", Says("not a string")),
     ("19 field", "return req.nothing.deeper", Says("has no field `nothing`")),
     ("19 set field", "req.method = 'PUT'", Says("cannot be assigned")),
-    ("19 large name", "return req[('x'):rep(1e6)]", Says("[cut]")),
+    ("19 large name", "return req[('x'):rep(1e5)]", Says("[cut]")),
     ("19 path", "return req.body:get(('a.'):rep(1e5) .. 'a')", Says("")),
     ("19 index", "assert(req.body:get('messages[' .. 2^53 .. ']') == nil)", Fine),
     ("19 negative index", "assert(req.body:get('messages[-' .. 2^31 .. ']') == nil)", Fine),
