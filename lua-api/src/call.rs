@@ -116,10 +116,17 @@ where
         if let Poll::Ready(result) = polled {
             return result.and_then(|values| finish(&script, values));
         }
+        let spoiled = script.vm.spoiled();
         drop(entered);
         let waits_outside = running.outside.as_ref().is_some_and(|outside| outside.is_waiting());
         if !waits_outside {
-            within(left, woken()).await?;
+            let wait = within(left.saturating_sub(began.elapsed()), woken());
+            tokio::select! {
+                biased;
+                woken = wait => woken?,
+                // What it waits for may still come, but there is nothing left to come to.
+                () = spoiled => return Err(Fault::Gone),
+            }
         }
         // The end of the time wakes the task as well, and then looks like any other wake-up.
         left = left.saturating_sub(began.elapsed());

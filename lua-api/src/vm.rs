@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mlua::{Function, Lua, VmState};
 use parking_lot::Mutex as ShortLock;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::budget::Deadline;
 use crate::engine::Engine;
@@ -30,6 +30,7 @@ pub(crate) struct Vm {
     pub(crate) texts: Arc<Texts>,
     gate: Mutex<()>,
     dead: AtomicBool,
+    killed: Notify,
     dirty: AtomicBool,
     trash: ShortLock<Vec<Box<dyn Any + Send>>>,
     slices: AtomicU32,
@@ -69,6 +70,7 @@ impl Vm {
             texts: Arc::default(),
             gate: Mutex::new(()),
             dead: AtomicBool::new(false),
+            killed: Notify::new(),
             dirty: AtomicBool::new(false),
             trash: ShortLock::new(Vec::new()),
             slices: AtomicU32::new(0),
@@ -89,6 +91,13 @@ impl Vm {
     /// Marks it as spoiled: it will be replaced before the next call.
     pub(crate) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
+        self.killed.notify_waiters();
+    }
+
+    /// Done when it is spoiled from now on. To be asked inside the gate, where it is known not to be yet.
+    pub(crate) fn spoiled(&self) -> impl Future<Output = ()> + '_ {
+        // Counts from here, not from its first poll.
+        self.killed.notified()
     }
 
     /// Whether it is spoiled.

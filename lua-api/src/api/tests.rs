@@ -112,8 +112,7 @@ const COVERED: &[(&str, &[&str])] = &[
     ("wait", &["wait", "notify"]),
 ];
 
-const CANNOT_FAIL: &[&str] =
-    &["crypto.uuid: bad", "file.flush: bad", "time.monotonic: bad", "time.now: bad"];
+const CANNOT_FAIL: &[&str] = &["crypto.uuid: bad", "file.flush: bad", "time.monotonic: bad", "time.now: bad"];
 
 macro_rules! lua_tests {
     ($($name:ident: $host:expr;)*) => {

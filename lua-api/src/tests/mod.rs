@@ -1,6 +1,7 @@
 //! Tests of the host with real VMs. One file a concern; this one is the bench they stand on.
 
 mod around;
+mod cancel;
 mod discovery;
 mod gate;
 mod handles;

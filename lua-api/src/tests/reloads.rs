@@ -277,3 +277,26 @@ async fn an_unchanged_plugin_is_not_declared_again() {
     assert_ne!(declared(&house), before);
     assert!(house.engine.declared("stamp", before).is_none());
 }
+
+/// An instance that is behind with its events hears them before it ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_queued_for_a_replaced_plugin_is_still_heard() {
+    let slow = |version: &str| {
+        format!(
+            r#"return {{ name = "slow", version = "{version}", capabilities = {{ "kv" }},
+            hooks = {{ ["custom.mark"] = function() ccproxy.time.sleep(0.02) ccproxy.kv.incr("heard") end }},
+            routes = {{
+              {{ path = "/", handler = function()
+                for _ = 1, 50 do ccproxy.events.emit("mark") end
+                return {{ body = "sent" }} end }},
+              {{ path = "/heard", handler = function() return {{ json = ccproxy.kv.get("heard") or 0 }} end }},
+            }} }}"#
+        )
+    };
+    let house = House::start(&[("slow", slow("1.0.0"))]).await;
+    let client = client();
+    assert_eq!(house.text(&client, "/slow/").await, "sent");
+    house.reload("slow", &slow("2.0.0")).await;
+    house.waits(&client, 1, 0).await;
+    assert_eq!(house.text(&client, "/slow/heard").await, "50");
+}
