@@ -81,6 +81,10 @@ fn collect(
         if metadata.is_symlink() {
             return Err(format!("`{relative}` is a symbolic link"));
         }
+        if !metadata.is_file() {
+            // To read a pipe would wait for its writer.
+            return Err(format!("`{relative}` is no plain file"));
+        }
         private(&metadata, &format!("`{relative}`"))?;
         *total += metadata.len();
         if metadata.len() > MAX_FILE || *total > MAX_TOTAL || files.len() >= MAX_FILES {
