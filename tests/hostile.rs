@@ -32,6 +32,11 @@ const ATTACKS: &[&str] = &[
     "return 42",
 ];
 
+/// Whether the plugin of this number stands in a layer whose failures refuse the exchange.
+fn closes(number: usize) -> bool {
+    number.is_multiple_of(2)
+}
+
 /// Row 46: hundreds of attacks at once; every clean exchange succeeds, and the process lives.
 #[test]
 fn attacks_at_once_harm_no_clean_exchange() {
@@ -43,7 +48,7 @@ fn attacks_at_once_harm_no_clean_exchange() {
             .toml("lua.wall = \"200ms\"")
             .toml("lua.memory = \"8MiB\"");
         for (number, attack) in ATTACKS.iter().enumerate() {
-            let (layer, name) = (if number % 2 == 0 { 100 } else { 200 }, format!("attack{number}"));
+            let (layer, name) = (if closes(number) { 100 } else { 200 }, format!("attack{number}"));
             let lua = format!(
                 r#"return {{ name = "{name}", version = "1.0.0", middleware = {{ {{ layer = {layer},
                 when = {{ models = {{ "{name}" }} }}, body = "write", request = function(req) {attack} end }} }} }}"#
@@ -76,7 +81,7 @@ fn attacks_at_once_harm_no_clean_exchange() {
                     let name = format!("attack{number}");
                     let answer = client.post("/claude/v1/messages", &body(&name, false)).await;
                     // The outer ones fail closed, the others open.
-                    let expected = if number % 2 == 0 { 503 } else { 200 };
+                    let expected = if closes(number) { 503 } else { 200 };
                     assert_eq!(answer.status, expected, "{name}: {}", answer.text());
                     assert!(!answer.text().contains("plugin.lua"), "{}", answer.text());
                 })
@@ -93,10 +98,10 @@ fn attacks_at_once_harm_no_clean_exchange() {
         for task in traffic {
             task.await.unwrap();
         }
-        for number in 0..ATTACKS.len() {
+        for (number, attack) in ATTACKS.iter().enumerate() {
             let plugin = proxy.plugin(&format!("attack{number}")).await;
-            assert!(plugin["stats"]["errors"].as_u64().unwrap() >= 20, "{}", ATTACKS[number]);
-            assert_ne!(plugin["stats"]["breaker"], "closed", "{}", ATTACKS[number]);
+            assert!(plugin["stats"]["errors"].as_u64().unwrap() >= 20, "{attack}");
+            assert_ne!(plugin["stats"]["breaker"], "closed", "{attack}");
         }
         assert_eq!(proxy.plugin("clean").await["stats"]["errors"], 0);
         let log = proxy.stop().await;

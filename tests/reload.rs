@@ -378,7 +378,6 @@ fn from_save_to_live_takes_a_moment() {
             took.push(began.elapsed());
         }
         took.sort();
-        println!("save to live: median {:?}, longest {:?}", took[took.len() / 2], took[took.len() - 1]);
         // The goal is a tenth of a second; what is held here is that nothing polls.
         assert!(took[took.len() / 2] < std::time::Duration::from_millis(900), "{took:?}");
     });

@@ -1,8 +1,8 @@
 //! A plugin that runs: its VMs, its breaker, its counters, and the one way into its handlers.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -36,6 +36,7 @@ pub(crate) struct Plugin {
     /// What the instance before this one handed over.
     previous: Option<serde_json::Value>,
     cells: Vec<Cell>,
+    me: Weak<Plugin>,
     /// It has shut down: no VM is built any more.
     ended: AtomicBool,
 }
@@ -45,7 +46,7 @@ pub(crate) struct Plugin {
 struct Cell {
     script: ArcSwapOption<Script>,
     /// Held by whoever builds the VM anew.
-    rebuild: Mutex<()>,
+    rebuild: Arc<Mutex<()>>,
 }
 
 /// How long `setup` may take, waiting included.
@@ -64,7 +65,7 @@ impl Plugin {
         static KEYS: AtomicUsize = AtomicUsize::new(0);
         let cores = std::thread::available_parallelism().map_or(1, |count| count.get());
         let cells = if declaration.per_core { cores.min(MAX_VMS) } else { 1 };
-        Arc::new(Plugin {
+        Arc::new_cyclic(|me| Plugin {
             name: host.plugin.clone(),
             key: KEYS.fetch_add(1, Ordering::Relaxed),
             declaration,
@@ -75,6 +76,7 @@ impl Plugin {
             engine: engine.clone(),
             sources,
             cells: (0..cells).map(|_| Cell::default()).collect(),
+            me: me.clone(),
             ended: AtomicBool::new(false),
         })
     }
@@ -92,8 +94,8 @@ impl Plugin {
 
     /// Builds every VM and runs `setup` in each.
     pub(crate) async fn initialize(&self) -> Result<()> {
-        for cell in &self.cells {
-            self.ready(cell).await.map_err(|fault| fault.into_error(&self.name, "`setup`"))?;
+        for place in 0..self.cells.len() {
+            self.ready(place).await.map_err(|fault| fault.into_error(&self.name, "`setup`"))?;
         }
         Ok(())
     }
@@ -139,12 +141,12 @@ impl Plugin {
             self.meter.skipped();
             return Step::Ready(Err(self.switched_off()));
         }
-        let cell = self.cell(exchange);
-        let renew = move || -> BoxFuture<'a, Result<Arc<Script>, Fault>> { Box::pin(self.ready(cell)) };
-        let live = cell.script.load_full().filter(|script| !script.vm.is_dead());
+        let place = self.place(exchange);
+        let renew = move || -> BoxFuture<'a, Result<Arc<Script>, Fault>> { Box::pin(self.ready(place)) };
+        let live = self.cells[place].script.load_full().filter(|script| !script.vm.is_dead());
         let Some(script) = live else {
             return Step::Later(Box::pin(async move {
-                let result = match self.ready(cell).await {
+                let result = match self.ready(place).await {
                     Ok(script) => call(script, allowed, renew, begin, finish).get().await,
                     Err(fault) => Err(fault),
                 };
@@ -214,8 +216,8 @@ impl Plugin {
             .with_log(format!("plugin `{}` is switched off after too many failures", self.name))
     }
 
-    fn cell(&self, exchange: Option<&Exchange>) -> &Cell {
-        let place = match exchange {
+    fn place(&self, exchange: Option<&Exchange>) -> usize {
+        match exchange {
             Some(exchange) if self.cells.len() > 1 => {
                 // An exchange keeps its VM, or it would lose its `req.state`.
                 let mut hasher = std::hash::DefaultHasher::new();
@@ -223,13 +225,24 @@ impl Plugin {
                 (hasher.finish() % self.cells.len() as u64) as usize
             }
             _ => 0,
-        };
-        &self.cells[place]
+        }
     }
 
     /// The script of a place, built anew when there is none or its VM was spoiled.
-    async fn ready(&self, cell: &Cell) -> Result<Arc<Script>, Fault> {
-        let _turn = cell.rebuild.lock().await;
+    async fn ready(&self, place: usize) -> Result<Arc<Script>, Fault> {
+        let Some(me) = self.me.upgrade() else { return Err(Fault::Gone) };
+        let turn = self.cells[place].rebuild.clone().lock_owned().await;
+        // A task of its own: a client that leaves does not end it, or a slow `setup` would never be done.
+        let built = tokio::spawn(async move {
+            let _turn = turn;
+            me.build(place).await
+        })
+        .await;
+        built.unwrap_or_else(|error| Err(Fault::Panic(format!("the VM could not be built: {error}"))))
+    }
+
+    async fn build(&self, place: usize) -> Result<Arc<Script>, Fault> {
+        let cell = &self.cells[place];
         let old = cell.script.load_full();
         if let Some(script) = old.as_ref().filter(|script| !script.vm.is_dead()) {
             return Ok(script.clone());

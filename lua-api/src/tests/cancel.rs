@@ -169,6 +169,25 @@ async fn the_victims_of_a_spoiled_vm_are_no_strikes() {
     assert_eq!(bench.runtime.stats()["vm_rebuilds"], 1);
 }
 
+/// Clients that do not wait for a slow `setup` do not keep it from being done.
+#[tokio::test]
+async fn a_vm_is_built_again_although_its_clients_leave() {
+    let source = manifest(
+        "setup = function() ccproxy.time.sleep(0.05) end, middleware = { { layer = 'security', request = function(req)
+            if req.headers['x-team'] then while true do end end return { body = 'fine' } end } }",
+    );
+    let bench = start_in(&engine(), &source).await;
+    assert!(log(&bench.run().await.expect_err("it loops")).contains("CPU"));
+    let calm = exchange();
+    calm.request.lock().headers.remove("x-team");
+    while bench.runtime.stats()["vm_rebuilds"] == 0 {
+        begin_and_leave(async { bench.request(&calm).await });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(matches!(bench.request(&calm).await, Ok(Flow::Answer(_))));
+    assert_eq!(bench.runtime.stats()["vm_rebuilds"], 1);
+}
+
 /// To refuse is work well done: a probe that refuses closes the breaker.
 #[tokio::test]
 async fn a_probe_that_refuses_closes_the_breaker() {
