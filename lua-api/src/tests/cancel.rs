@@ -118,6 +118,47 @@ async fn a_client_that_leaves_an_around_ends_the_rest_of_the_way() {
     assert!(told.starts_with("false") && told.contains("no handler of this plugin"), "{told}");
 }
 
+/// The connection of `ccproxy.http` closes when the client that it was for is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_of_a_plugin_ends_with_its_client() {
+    use tokio::io::AsyncReadExt;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let bench = start(&format!(
+        "capabilities = {{ 'http:{address}' }}, middleware = {{ {{ layer = 'security', request = function()
+            ccproxy.http.get('http://{address}/never') end }} }}"
+    ))
+    .await;
+    let call = tokio::spawn(async move { bench.run().await.map(|_| ()) });
+    let (mut connection, _) = listener.accept().await.expect("it asks");
+    let mut head = [0; 1024];
+    assert!(connection.read(&mut head).await.expect("a request") > 0);
+    call.abort();
+    let closed = async { while connection.read(&mut head).await.is_ok_and(|count| count > 0) {} };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.expect("it hangs up");
+}
+
+/// An answer of `next()` goes to one client, once.
+#[tokio::test]
+async fn an_answer_that_a_script_kept_is_nobody_elses() {
+    let bench = start(
+        "middleware = { { layer = 'routing', around = function(req, next)
+            local res = next() kept = kept or res return kept end } }",
+    )
+    .await;
+    let next = Next::new(|| {
+        Box::pin(async {
+            Ok(ccproxy_core::body::Answer::bytes(http::StatusCode::OK, "text/plain", "once".into()))
+        })
+    });
+    let middleware = bench.runtime.middleware(0).expect("a middleware");
+    let first = middleware.around(&exchange(), next.clone()).await.expect("an answer");
+    assert_eq!(body(first).await, "once");
+    let error = middleware.around(&exchange(), next).await.expect_err("it is another exchange's");
+    assert!(log(&error).contains("returned already"), "{}", log(&error));
+}
+
 #[tokio::test]
 async fn services_that_call_each_other_in_a_circle_end() {
     let source = manifest(

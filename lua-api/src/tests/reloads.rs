@@ -127,7 +127,7 @@ return {{ name = "stamp", version = "1.0.0", capabilities = {{ "kv" }},
     {{ path = "/go", handler = function() return {{ json = ccproxy.notify("go", true, {{ keep = 0 }}) }} end }},
     {{ path = "/live", handler = function() return {{ sse = function(stream)
       stream:send {{ data = "from " .. version }}
-      ccproxy.wait("go", 100)
+      ccproxy.wait("go", 3600)
       stream:send {{ data = "to " .. version }}
     end }} end }},
   }} }}"#
