@@ -76,7 +76,12 @@ where
             let running = loop {
                 let entered = within(allowed.wall, script.vm.enter()).await?;
                 if !script.vm.is_dead() {
-                    break Running::begin(&script, &entered, allowed, begin)?;
+                    // Begins and runs in one turn: between two, another call may spoil the VM.
+                    let mut running = Running::begin(&script, &entered, allowed, begin)?;
+                    match running.slice(&entered, Waker::noop()) {
+                        Poll::Ready(result) => return result.and_then(|values| finish(&script, values)),
+                        Poll::Pending => break running,
+                    }
                 }
                 drop(entered);
                 script = renew().await?;

@@ -43,7 +43,11 @@ raises("expected string, got 1", crypto.hmac_sha256, 1, "x")
 raises("bad argument #2 to `ccproxy.crypto.equal`: expected string, got nil", crypto.equal, "a")
 for _, name in { "base64", "base64url", "hex" } do
   for _, way in { "_encode", "_decode" } do
-    raises("bad argument #1 to `ccproxy.crypto." .. name .. way .. "`: expected string", crypto[name .. way], {})
+    raises(
+      "bad argument #1 to `ccproxy.crypto." .. name .. way .. "`: expected string",
+      crypto[name .. way],
+      {}
+    )
     raises("longer than", crypto[name .. way], ("x"):rep(9 * 1024 * 1024))
   end
 end
