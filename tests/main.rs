@@ -23,4 +23,5 @@ mod lua;
 mod pass_through;
 mod plugins;
 mod reload;
+mod saves;
 mod tidy;

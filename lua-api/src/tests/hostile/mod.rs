@@ -13,7 +13,7 @@
 //! | 25-29 heads, upstreams, the network | `wire`, `fetch`, `tests/lua/http.lua` |
 //! | 30-34 logs, stores, bodies, numbers | `output`, `tests/lua/{log,kv,json}.lua` |
 //! | 35-37 streams | `stream`; the grammar in the core's pipeline and the integration tests |
-//! | 39 reload | `tests/reloads.rs`, and `tests/reload.rs` of the binary |
+//! | 39 reload | `tests/reloads.rs`, and `tests/reload.rs` and `tests/saves.rs` of the binary |
 //! | 41 changed after approval | nothing is approved by hash yet: a changed file is a reload |
 //! | 46 all at once | `tests/hostile.rs` of the binary |
 
