@@ -9,12 +9,12 @@ use super::support::config::write_script;
 use super::support::upstream::{Gate, anthropic};
 use super::support::{self, Config, Proxy, Reply, Upstream, eventually};
 
-fn body() -> Value {
+pub(super) fn body() -> Value {
     json!({ "model": "m", "max_tokens": 1, "messages": [], "stream": true })
 }
 
 /// A plugin that writes `version` on answers, and on every event of a stream.
-fn stamp(version: &str) -> String {
+pub(super) fn stamp(version: &str) -> String {
     format!(
         r#"return {{ name = "stamp", version = "1.0.0", middleware = {{ {{ layer = 300, body = "write",
   response = function(req, res) res.headers["x-stamp"] = "{version}" end,

@@ -179,6 +179,7 @@ fn listeners(entry: &Arc<Entry>) -> Vec<Listener> {
                 name: Arc::from(spec.name.as_str()),
                 priority: spec.priority,
                 hook: runtime.hook(index)?,
+                runtime: Some(runtime.clone()),
             })
         })
         .collect()

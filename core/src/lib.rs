@@ -33,6 +33,7 @@ pub mod secret;
 pub mod step;
 
 mod patience;
+mod retired;
 mod socket;
 
 pub use error::{Error, Result};

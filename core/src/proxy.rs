@@ -15,6 +15,7 @@ use crate::hooks::{self, Bus};
 use crate::pipeline::Pipeline;
 use crate::plugin::{PluginFactory, Services};
 use crate::registry::{self, Build, Entry};
+use crate::retired::Retired;
 use crate::routes::core_routes;
 use crate::scheduler::Schedule;
 use crate::server::{Drain, Server};
@@ -22,8 +23,6 @@ use crate::settings::Settings;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
-/// How long an old plugin instance may still serve the exchanges that began with it.
-const RETIRE_LIMIT: Duration = Duration::from_secs(600);
 /// How long listeners have to hear the last events.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
@@ -41,6 +40,7 @@ pub struct Proxy {
     /// One build at a time.
     building: Turn<()>,
     last_reload: Mutex<Map<String, Value>>,
+    retired: Arc<Retired>,
     drain: OnceLock<Drain>,
 }
 
@@ -71,6 +71,7 @@ impl Proxy {
             generations: AtomicU64::new(0),
             building: Turn::new(()),
             last_reload: Mutex::new(Map::new()),
+            retired: Arc::default(),
             drain: OnceLock::new(),
         });
         let _ = proxy.drain.set(server.drain());
@@ -133,6 +134,9 @@ impl Proxy {
                 tracing::warn!(plugin = %entry.manifest.name, "it did not shut down within {} s", FLUSH_LIMIT.as_secs());
             }
         }
+        if tokio::time::timeout(FLUSH_LIMIT, self.retired.finish()).await.is_err() {
+            tracing::warn!("replaced plugins did not shut down within {} s", FLUSH_LIMIT.as_secs());
+        }
     }
 
     /// The pipeline, for the server.
@@ -153,6 +157,11 @@ impl Proxy {
     /// How the last reload went.
     pub(crate) fn reloads(&self) -> Value {
         Value::Object(self.last_reload.lock().clone())
+    }
+
+    /// Instances of before a reload that still serve the exchanges they began with.
+    pub(crate) fn retiring(&self) -> usize {
+        self.retired.count()
     }
 
     /// The state of a plugin's tasks.
@@ -257,19 +266,8 @@ impl Proxy {
                 self.services.withdraw(name);
             }
         }
-        if gone.is_empty() {
-            return;
-        }
-        tokio::spawn(async move {
-            let begun = tokio::time::Instant::now();
-            // Exchanges hold the generation; when only this task does, they are over.
-            while Arc::strong_count(&old) > 1 && begun.elapsed() < RETIRE_LIMIT {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-            for runtime in gone.into_iter().rev() {
-                runtime.shutdown().await;
-            }
-        });
+        drop(old);
+        self.retired.add(gone);
     }
 
     fn emit(&self, kind: hooks::Kind, data: Value) {

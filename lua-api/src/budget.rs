@@ -5,12 +5,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::clock::{Face, TICK};
+use crate::cpu;
 
 /// What the interrupt of one VM looks at. One slice runs at a time, so there is one deadline.
+///
+/// The ticks of the clock only say when to look; what counts is the time the thread has really run.
 pub(crate) struct Deadline {
     face: Arc<Face>,
-    /// The tick from which on the running slice is late.
+    /// The tick from which on the running slice may be late.
     at: AtomicU64,
+    /// What the thread had run when the slice began, and what the slice may run, in nanoseconds.
+    base: AtomicU64,
+    allowance: AtomicU64,
     /// The interrupt has fired in this slice: even when the script swallowed the error.
     fired: AtomicBool,
 }
@@ -18,15 +24,22 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// No slice yet.
     pub(crate) fn new(face: Arc<Face>) -> Arc<Self> {
-        Arc::new(Deadline { face, at: AtomicU64::new(u64::MAX), fired: AtomicBool::new(false) })
+        Arc::new(Deadline {
+            face,
+            at: AtomicU64::new(u64::MAX),
+            base: AtomicU64::new(0),
+            allowance: AtomicU64::new(0),
+            fired: AtomicBool::new(false),
+        })
     }
 
-    /// A slice begins that may take `allowance`.
+    /// A slice begins `now` that may take `allowance`.
     #[inline]
-    pub(crate) fn arm(&self, allowance: Duration) {
-        let ticks = (allowance.as_micros() / TICK.as_micros()) as u64 + 1;
+    pub(crate) fn arm(&self, allowance: Duration, now: Instant) {
         self.fired.store(false, Ordering::Relaxed);
-        self.at.store(self.face.now().saturating_add(ticks), Ordering::Relaxed);
+        self.base.store(cpu::lately(now), Ordering::Relaxed);
+        self.allowance.store(allowance.as_nanos() as u64, Ordering::Relaxed);
+        self.look_after(allowance);
     }
 
     /// The slice is over; whether it was late.
@@ -36,14 +49,41 @@ impl Deadline {
         self.fired.load(Ordering::Relaxed)
     }
 
-    /// Asked at every safepoint: from the deadline on always true, so that no `pcall` outlives it.
+    /// Asked at every safepoint: once late always true, so that no `pcall` outlives it.
     #[inline]
     pub(crate) fn late(&self) -> bool {
-        if self.face.now() < self.at.load(Ordering::Relaxed) {
+        self.face.now() >= self.at.load(Ordering::Relaxed) && self.has_run_too_long()
+    }
+
+    /// What the slice that `began` then has used: of a long one, only what its thread has really run.
+    #[inline]
+    pub(crate) fn spent(&self, began: Instant) -> Duration {
+        let passed = began.elapsed();
+        if passed <= cpu::FRESH { passed } else { passed.min(Duration::from_nanos(self.run())) }
+    }
+
+    #[cold]
+    fn has_run_too_long(&self) -> bool {
+        if self.fired.load(Ordering::Relaxed) {
+            return true;
+        }
+        let left = self.allowance.load(Ordering::Relaxed).saturating_sub(self.run());
+        if left > 0 {
+            // It was preempted, and gets what it has missed.
+            self.look_after(Duration::from_nanos(left));
             return false;
         }
         self.fired.store(true, Ordering::Relaxed);
         true
+    }
+
+    fn run(&self) -> u64 {
+        cpu::nanos().saturating_sub(self.base.load(Ordering::Relaxed))
+    }
+
+    fn look_after(&self, time: Duration) {
+        let ticks = (time.as_micros() / TICK.as_micros()) as u64 + 1;
+        self.at.store(self.face.now().saturating_add(ticks), Ordering::Relaxed);
     }
 }
 
@@ -56,12 +96,19 @@ pub(crate) struct Budget {
     exchange: Option<Arc<ExchangeBudget>>,
 }
 
-/// CPU that all handlers of one plugin used for one exchange.
+/// CPU that all handlers of one plugin used for one exchange, beyond what is [`FREE`].
 #[derive(Default)]
-pub(crate) struct ExchangeBudget(AtomicU64);
+pub(crate) struct ExchangeBudget {
+    nanos: AtomicU64,
+    told: AtomicBool,
+}
 
 /// CPU one plugin may use for one exchange, however many events it has.
 pub(crate) const EXCHANGE_CPU: Duration = Duration::from_secs(2);
+
+/// What every slice may use without being counted for its exchange: a long stream of small honest
+/// calls is no misbehaviour.
+const FREE: Duration = Duration::from_micros(100);
 
 impl Budget {
     /// A fresh call.
@@ -79,14 +126,18 @@ impl Budget {
         Some(left)
     }
 
-    /// A slice that began at `began` is over.
+    /// A slice has used so much.
     #[inline]
-    pub(crate) fn spend(&mut self, began: Instant) {
-        let spent = began.elapsed();
+    pub(crate) fn spend(&mut self, spent: Duration) {
         self.used += spent;
         if let Some(exchange) = &self.exchange {
-            exchange.0.fetch_add(spent.as_nanos() as u64, Ordering::Relaxed);
+            exchange.nanos.fetch_add(spent.saturating_sub(FREE).as_nanos() as u64, Ordering::Relaxed);
         }
+    }
+
+    /// Whether it is the exchange's budget that is used up, and not the call's own.
+    pub(crate) fn exchange_is_spent(&self) -> bool {
+        self.used < self.limit && self.exchange.as_ref().is_some_and(|exchange| exchange.is_spent())
     }
 
     /// Lua time used so far.
@@ -96,8 +147,18 @@ impl Budget {
 }
 
 impl ExchangeBudget {
+    /// Whether nothing is left.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left().is_none()
+    }
+
+    /// True for the first who asks.
+    pub(crate) fn tell(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
+    }
+
     fn left(&self) -> Option<Duration> {
-        let used = Duration::from_nanos(self.0.load(Ordering::Relaxed));
+        let used = Duration::from_nanos(self.nanos.load(Ordering::Relaxed));
         EXCHANGE_CPU.checked_sub(used).filter(|left| !left.is_zero())
     }
 }
@@ -113,15 +174,37 @@ mod tests {
         let deadline = Deadline::new(clock.face());
         assert!(!deadline.late());
         clock.start();
-        deadline.arm(Duration::from_millis(1));
+        deadline.arm(Duration::from_millis(1), Instant::now());
         while !deadline.late() {
-            std::thread::yield_now();
+            std::hint::spin_loop();
         }
         assert!(deadline.late());
         assert!(deadline.disarm());
-        deadline.arm(Duration::from_secs(60));
+        deadline.arm(Duration::from_secs(60), Instant::now());
         assert!(!deadline.late());
         assert!(!deadline.disarm());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    #[expect(clippy::disallowed_methods, reason = "a thread that does not run is what this is about")]
+    fn a_thread_that_does_not_run_is_not_late() {
+        let clock = Clock::new();
+        let deadline = Deadline::new(clock.face());
+        clock.start();
+        let began = Instant::now();
+        deadline.arm(Duration::from_millis(20), began);
+        let tick = deadline.face.now();
+        while deadline.face.now() < tick + 8 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!deadline.late(), "twice its time has passed, but it has not run");
+        assert!(deadline.spent(began) < Duration::from_millis(20));
+        while !deadline.late() {
+            std::hint::spin_loop();
+        }
+        assert!(deadline.spent(began) >= Duration::from_millis(20));
+        assert!(deadline.late() && deadline.disarm());
     }
 
     #[test]
@@ -130,8 +213,13 @@ mod tests {
         let mut budget =
             Budget::new(Duration::from_secs(60), Duration::from_secs(60), Some(exchange.clone()));
         assert_eq!(budget.allowance(), Some(EXCHANGE_CPU));
-        budget.spend(Instant::now() - Duration::from_secs(3));
+        for _ in 0..100_000 {
+            budget.spend(FREE);
+        }
+        assert_eq!(budget.allowance(), Some(EXCHANGE_CPU), "small calls are free");
+        budget.spend(Duration::from_secs(3));
         assert_eq!(budget.allowance(), None);
+        assert!(budget.exchange_is_spent());
         assert!(
             Budget::new(Duration::from_secs(1), Duration::from_secs(1), Some(exchange)).allowance().is_none()
         );

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use ccproxy_core::middleware::BodyAccess;
-use ccproxy_core::step::Step;
+use ccproxy_core::step::{BoxFuture, Step};
 use mlua::Value;
 use mlua::function::AsyncCallFuture;
 
@@ -56,22 +56,35 @@ impl Begun {
 }
 
 /// Calls a handler. `begin` makes its coroutine, `finish` takes what it returned; both run inside the gate.
-pub(crate) fn call<'a, R, B, F>(
+/// `renew` gives another script when this one's VM was spoiled while the call waited for its turn.
+pub(crate) fn call<'a, R, N, B, F>(
     script: Arc<Script>,
     allowed: Allowed,
+    renew: N,
     begin: B,
     finish: F,
 ) -> Step<'a, Result<R, Fault>>
 where
     R: Send + 'a,
+    N: Fn() -> BoxFuture<'a, Result<Arc<Script>, Fault>> + Send + 'a,
     B: FnOnce(&Arc<Script>) -> Result<Begun, Fault> + Send + 'a,
     F: FnOnce(&Arc<Script>, [Value; 3]) -> Result<R, Fault> + Send + 'a,
 {
-    let Some(entered) = script.vm.try_enter() else {
+    let Some(entered) = script.vm.try_enter().filter(|_| !script.vm.is_dead()) else {
         return Step::Later(Box::pin(async move {
-            let running = {
+            let mut script = script;
+            let running = loop {
                 let entered = within(allowed.wall, script.vm.enter()).await?;
-                Running::begin(&script, &entered, allowed, begin)?
+                if !script.vm.is_dead() {
+                    // Begins and runs in one turn: between two, another call may spoil the VM.
+                    let mut running = Running::begin(&script, &entered, allowed, begin)?;
+                    match running.slice(&entered, Waker::noop()) {
+                        Poll::Ready(result) => return result.and_then(|values| finish(&script, values)),
+                        Poll::Pending => break running,
+                    }
+                }
+                drop(entered);
+                script = renew().await?;
             };
             drive(running, allowed, finish).await
         }));
@@ -108,10 +121,17 @@ where
         if let Poll::Ready(result) = polled {
             return result.and_then(|values| finish(&script, values));
         }
+        let spoiled = script.vm.spoiled();
         drop(entered);
         let waits_outside = running.outside.as_ref().is_some_and(|outside| outside.is_waiting());
         if !waits_outside {
-            within(left, woken()).await?;
+            let wait = within(left.saturating_sub(began.elapsed()), woken());
+            tokio::select! {
+                biased;
+                woken = wait => woken?,
+                // What it waits for may still come, but there is nothing left to come to.
+                () = spoiled => return Err(Fault::Gone),
+            }
         }
         // The end of the time wakes the task as well, and then looks like any other wake-up.
         left = left.saturating_sub(began.elapsed());
@@ -119,6 +139,11 @@ where
             return Err(timeout());
         }
     }
+}
+
+/// No other script will do: what is to be called lives in this VM alone.
+pub(crate) fn gone<'a>() -> BoxFuture<'a, Result<Arc<Script>, Fault>> {
+    Box::pin(async { Err(Fault::Gone) })
 }
 
 /// A wait with an end.
@@ -186,6 +211,9 @@ impl Running {
         let Some(coroutine) = self.coroutine.as_mut() else { return Poll::Ready(Err(Fault::Gone)) };
         let Some(allowance) = self.budget.allowance() else {
             self.coroutine = None;
+            if self.budget.exchange_is_spent() {
+                return Poll::Ready(Err(Fault::Spent));
+            }
             return Poll::Ready(Err(self.spoil(late(&self.budget))));
         };
         if let Some(lease) = &self.lease {
@@ -193,8 +221,8 @@ impl Running {
         }
         vm.engine.clock.start();
         vm.limit_memory();
-        vm.deadline.arm(allowance);
         let began = Instant::now();
+        vm.deadline.arm(allowance, began);
         let mut context = Context::from_waker(waker);
         // A panic of a host function that the script caught comes back when its value is read: `split`.
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -204,7 +232,7 @@ impl Running {
         }));
         let was_late = vm.deadline.disarm();
         vm.unlimit_memory();
-        self.budget.spend(began);
+        self.budget.spend(vm.deadline.spent(began));
         let result = match polled {
             Ok(Poll::Pending) if !was_late => return Poll::Pending,
             Ok(Poll::Pending) => Err(late(&self.budget)),

@@ -109,13 +109,22 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// A number that changes when a plugin in these folders appears, goes, or changes a byte of its Lua files.
-pub(crate) fn fingerprint(folders: &[PathBuf]) -> u64 {
-    let mut seen = BTreeSet::new();
+/// What a look into folders finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// The plugins that are there.
+    pub(crate) names: BTreeSet<String>,
+    /// Changes when one of them appears, goes, moves, or changes a byte of its Lua files.
+    pub(crate) sum: Vec<u8>,
+}
+
+/// Reads the plugins in these folders.
+pub(crate) fn look(folders: &[PathBuf]) -> Look {
+    let mut names = BTreeSet::new();
     let mut sum = ring::digest::Context::new(&ring::digest::SHA256);
     for folder in folders {
         for (name, path) in plugin_folders(folder) {
-            if !seen.insert(name.clone()) {
+            if !names.insert(name.clone()) {
                 continue;
             }
             sum.update(name.as_bytes());
@@ -125,6 +134,5 @@ pub(crate) fn fingerprint(folders: &[PathBuf]) -> u64 {
             }
         }
     }
-    let digest = sum.finish();
-    digest.as_ref().iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    Look { names, sum: sum.finish().as_ref().to_vec() }
 }

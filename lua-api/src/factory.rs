@@ -33,10 +33,18 @@ impl LuaFactory {
         source: Source,
     ) -> Result<Self, Vec<String>> {
         let sources = Arc::new(sources);
-        let mut declaration = script::declare(engine, &Arc::from(name), &sources)?;
-        declaration.manifest.source = source;
         let fingerprint = sources::fingerprint(&sources);
-        Ok(LuaFactory { engine: engine.clone(), sources, declaration: Arc::new(declaration), fingerprint })
+        let declaration = match engine.declared(name, fingerprint) {
+            Some(declaration) => declaration,
+            None => {
+                let mut declaration = script::declare(engine, &Arc::from(name), &sources)?;
+                declaration.manifest.source = source;
+                let declaration = Arc::new(declaration);
+                engine.keep(name, fingerprint, &declaration);
+                declaration
+            }
+        };
+        Ok(LuaFactory { engine: engine.clone(), sources, declaration, fingerprint })
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Refusal(Error),
     /// Its CPU budget is used up, whether it swallowed the error or not.
     Late(String),
+    /// The CPU budget of its exchange was used up before it began.
+    Spent,
     /// Its memory is used up.
     Memory(String),
     /// It took too long, waiting included.
@@ -42,12 +44,18 @@ impl Fault {
         matches!(self, Fault::Late(_) | Fault::Memory(_) | Fault::Panic(_))
     }
 
+    /// Whether it is a strike against the plugin. What another call brought about is none: that call has
+    /// had its strike.
+    pub(crate) fn is_strike(&self) -> bool {
+        !matches!(self, Fault::Gone | Fault::Refusal(_))
+    }
+
     /// The word for counters.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Fault::Script { .. } => "error",
             Fault::Refusal(_) => "refusal",
-            Fault::Late(_) => "cpu",
+            Fault::Late(_) | Fault::Spent => "cpu",
             Fault::Memory(_) => "memory",
             Fault::Timeout(_) => "timeout",
             Fault::Gone => "gone",
@@ -67,6 +75,7 @@ impl Fault {
                 return Error::plugin(plugin, located(plugin, handler, &message));
             }
             Fault::Late(text) | Fault::Memory(text) | Fault::Timeout(text) | Fault::Value(text) => text,
+            Fault::Spent => "its CPU budget for this exchange is used up".to_owned(),
             Fault::Gone => "its VM was replaced after another call broke a limit".to_owned(),
             Fault::Panic(text) => format!("panic in a host function: {text}"),
         };

@@ -32,6 +32,7 @@ mod stream;
 mod budget;
 mod call;
 mod clock;
+mod cpu;
 mod outcome;
 mod require;
 mod sandbox;

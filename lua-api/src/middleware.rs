@@ -51,6 +51,20 @@ impl LuaMiddleware {
         out
     }
 
+    /// The same for what comes many times in an exchange: a plugin that used up its CPU for this one is
+    /// left out of the rest of it.
+    #[inline]
+    fn left_out_of(&self, exchange: &Exchange) -> bool {
+        if self.left_out() {
+            return true;
+        }
+        let spent = if self.open { View::spent(self.plugin.key, exchange) } else { None };
+        if let Some(first) = spent {
+            self.plugin.overspent(exchange, first);
+        }
+        spent.is_some()
+    }
+
     fn moments<'s>(&self, script: &'s Script) -> Result<&'s Moments, Fault> {
         script.handlers.middleware.get(self.index).ok_or(Fault::Gone)
     }
@@ -147,7 +161,7 @@ impl Middleware for LuaMiddleware {
         exchange: &'a Arc<Exchange>,
         event: &'a sse::Event,
     ) -> Step<'a, Result<EventFlow>> {
-        if self.left_out() {
+        if self.left_out_of(exchange) {
             return Step::Ready(Ok(EventFlow::Unchanged));
         }
         let kept: Arc<parking_lot::Mutex<Option<Arc<EventState>>>> = Arc::default();
@@ -172,7 +186,7 @@ impl Middleware for LuaMiddleware {
     }
 
     fn chunk<'a>(&'a self, exchange: &'a Arc<Exchange>, bytes: &'a Bytes) -> Step<'a, Result<Option<Bytes>>> {
-        if self.left_out() {
+        if self.left_out_of(exchange) {
             return Step::Ready(Ok(None));
         }
         let begin = move |script: &Arc<Script>| {

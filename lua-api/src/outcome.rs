@@ -9,6 +9,9 @@ use crate::fault::{Fault, MAX_TEXT, cause_text, clip, innermost};
 /// Luau's own words when the memory limit is reached.
 const NO_MEMORY: &str = "not enough memory";
 
+/// And when the function that tells of an error failed itself: there was no room for it.
+const NO_ROOM: &str = "error in error handling";
+
 /// Tells values from a failure. A raised `ccproxy.error(...)` is a value: it means the same either way.
 pub(crate) fn split((ok, first, second, third): Raw) -> Result<[Value; 3], Fault> {
     if ok {
@@ -55,6 +58,9 @@ fn failure_fault(failure: &Table, reason: Value) -> mlua::Result<Fault> {
 fn text_fault(said: &str, position: Option<String>, traceback: String) -> Fault {
     if said.ends_with(NO_MEMORY) {
         return Fault::Memory(said.to_owned());
+    }
+    if said == NO_ROOM {
+        return Fault::Memory("not enough memory to tell an error".to_owned());
     }
     // mlua looks fields up in Lua of its own, whose position tells an author nothing.
     let said = said

@@ -1,19 +1,19 @@
 //! A plugin that runs: its VMs, its breaker, its counters, and the one way into its handlers.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use ccproxy_core::error::{Error, Kind, Result, Side};
 use ccproxy_core::exchange::Exchange;
-use ccproxy_core::step::Step;
+use ccproxy_core::step::{BoxFuture, Step};
 use mlua::{Function, Value};
 use tokio::sync::Mutex;
 
 use crate::breaker::{Breaker, Change};
-use crate::call::{Allowed, Begun, call};
+use crate::call::{Allowed, Begun, call, gone};
 use crate::data;
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -36,7 +36,9 @@ pub(crate) struct Plugin {
     /// What the instance before this one handed over.
     previous: Option<serde_json::Value>,
     cells: Vec<Cell>,
-    over: AtomicBool,
+    me: Weak<Plugin>,
+    /// It has shut down: no VM is built any more.
+    ended: AtomicBool,
 }
 
 /// The place of one VM.
@@ -44,7 +46,7 @@ pub(crate) struct Plugin {
 struct Cell {
     script: ArcSwapOption<Script>,
     /// Held by whoever builds the VM anew.
-    rebuild: Mutex<()>,
+    rebuild: Arc<Mutex<()>>,
 }
 
 /// How long `setup` may take, waiting included.
@@ -63,7 +65,7 @@ impl Plugin {
         static KEYS: AtomicUsize = AtomicUsize::new(0);
         let cores = std::thread::available_parallelism().map_or(1, |count| count.get());
         let cells = if declaration.per_core { cores.min(MAX_VMS) } else { 1 };
-        Arc::new(Plugin {
+        Arc::new_cyclic(|me| Plugin {
             name: host.plugin.clone(),
             key: KEYS.fetch_add(1, Ordering::Relaxed),
             declaration,
@@ -74,7 +76,8 @@ impl Plugin {
             engine: engine.clone(),
             sources,
             cells: (0..cells).map(|_| Cell::default()).collect(),
-            over: AtomicBool::new(false),
+            me: me.clone(),
+            ended: AtomicBool::new(false),
         })
     }
 
@@ -91,8 +94,8 @@ impl Plugin {
 
     /// Builds every VM and runs `setup` in each.
     pub(crate) async fn initialize(&self) -> Result<()> {
-        for cell in &self.cells {
-            self.ready(cell).await.map_err(|fault| fault.into_error(&self.name, "`setup`"))?;
+        for place in 0..self.cells.len() {
+            self.ready(place).await.map_err(|fault| fault.into_error(&self.name, "`setup`"))?;
         }
         Ok(())
     }
@@ -104,12 +107,12 @@ impl Plugin {
 
     /// Whether it was shut down. An exchange that lasts longer may still call it; events go unheard.
     pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
+        self.ended.load(Ordering::Acquire)
     }
 
-    /// Lets go of the VMs.
-    pub(crate) fn clear(&self) {
-        self.over.store(true, Ordering::Release);
+    /// Lets go of the VMs, for good.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
         for cell in &self.cells {
             cell.script.store(None);
         }
@@ -143,18 +146,19 @@ impl Plugin {
             self.meter.skipped();
             return Step::Ready(Err(self.switched_off()));
         }
-        let cell = self.cell(exchange);
-        let live = cell.script.load_full().filter(|script| !script.vm.is_dead());
+        let place = self.place(exchange);
+        let renew = move || -> BoxFuture<'a, Result<Arc<Script>, Fault>> { Box::pin(self.ready(place)) };
+        let live = self.cells[place].script.load_full().filter(|script| !script.vm.is_dead());
         let Some(script) = live else {
             return Step::Later(Box::pin(async move {
-                let result = match self.ready(cell).await {
-                    Ok(script) => call(script, allowed, begin, finish).get().await,
+                let result = match self.ready(place).await {
+                    Ok(script) => call(script, allowed, renew, begin, finish).get().await,
                     Err(fault) => Err(fault),
                 };
                 self.judge(label, result)
             }));
         };
-        match call(script, allowed, begin, finish) {
+        match call(script, allowed, renew, begin, finish) {
             Step::Ready(result) => Step::Ready(self.judge(label, result)),
             Step::Later(later) => Step::Later(Box::pin(async move { self.judge(label, later.await) })),
         }
@@ -165,13 +169,32 @@ impl Plugin {
     fn judge<R>(&self, label: &str, result: Result<R, Fault>) -> Result<R> {
         match result {
             Ok(value) => {
-                if self.breaker.succeeded() == Some(Change::Closed) {
-                    tracing::warn!(plugin = &*self.name, "the plugin works again: its breaker is closed");
-                }
+                self.worked();
                 Ok(value)
             }
-            Err(Fault::Refusal(error)) => Err(error),
+            // To refuse, or to pass a failure of the provider on, is work well done.
+            Err(Fault::Refusal(error)) => {
+                self.worked();
+                Err(error)
+            }
             Err(fault) => Err(self.failed(label, fault)),
+        }
+    }
+
+    #[inline]
+    fn worked(&self) {
+        if self.breaker.succeeded() == Some(Change::Closed) {
+            tracing::warn!(plugin = &*self.name, "the plugin works again: its breaker is closed");
+        }
+    }
+
+    /// It used up its CPU for an exchange, and is left out of the rest of it.
+    #[cold]
+    pub(crate) fn overspent(&self, exchange: &Exchange, first: bool) {
+        self.meter.skipped();
+        if first {
+            let error = self.failed("`event`", Fault::Spent);
+            tracing::warn!(exchange = %exchange.id, plugin = &*self.name, "{error}; the exchange goes on without it");
         }
     }
 
@@ -179,8 +202,9 @@ impl Plugin {
     fn failed(&self, label: &str, fault: Fault) -> Error {
         self.meter.failed();
         let kind = fault.kind();
+        let strike = fault.is_strike();
         let error = fault.into_error(&self.name, label);
-        if self.breaker.failed() == Some(Change::Opened) {
+        if strike && self.breaker.failed() == Some(Change::Opened) {
             tracing::error!(
                 plugin = &*self.name,
                 kind,
@@ -197,8 +221,8 @@ impl Plugin {
             .with_log(format!("plugin `{}` is switched off after too many failures", self.name))
     }
 
-    fn cell(&self, exchange: Option<&Exchange>) -> &Cell {
-        let place = match exchange {
+    fn place(&self, exchange: Option<&Exchange>) -> usize {
+        match exchange {
             Some(exchange) if self.cells.len() > 1 => {
                 // An exchange keeps its VM, or it would lose its `req.state`.
                 let mut hasher = std::hash::DefaultHasher::new();
@@ -206,16 +230,30 @@ impl Plugin {
                 (hasher.finish() % self.cells.len() as u64) as usize
             }
             _ => 0,
-        };
-        &self.cells[place]
+        }
     }
 
     /// The script of a place, built anew when there is none or its VM was spoiled.
-    async fn ready(&self, cell: &Cell) -> Result<Arc<Script>, Fault> {
-        let _turn = cell.rebuild.lock().await;
+    async fn ready(&self, place: usize) -> Result<Arc<Script>, Fault> {
+        let Some(me) = self.me.upgrade() else { return Err(Fault::Gone) };
+        let turn = self.cells[place].rebuild.clone().lock_owned().await;
+        // A task of its own: a client that leaves does not end it, or a slow `setup` would never be done.
+        let built = tokio::spawn(async move {
+            let _turn = turn;
+            me.build(place).await
+        })
+        .await;
+        built.unwrap_or_else(|error| Err(Fault::Panic(format!("the VM could not be built: {error}"))))
+    }
+
+    async fn build(&self, place: usize) -> Result<Arc<Script>, Fault> {
+        let cell = &self.cells[place];
         let old = cell.script.load_full();
         if let Some(script) = old.as_ref().filter(|script| !script.vm.is_dead()) {
             return Ok(script.clone());
+        }
+        if self.ended.load(Ordering::Acquire) {
+            return Err(Fault::Gone);
         }
         let script = Arc::new(Script::load(&self.engine, &self.host, &self.sources, &self.meter)?);
         self.setup(&script).await?;
@@ -224,6 +262,10 @@ impl Plugin {
             tracing::warn!(plugin = &*self.name, "the plugin's VM was thrown away and built again");
         }
         cell.script.store(Some(script.clone()));
+        if self.ended.load(Ordering::Acquire) {
+            // It shut down while this VM was built.
+            cell.script.store(None);
+        }
         Ok(script)
     }
 
@@ -241,7 +283,7 @@ impl Plugin {
             Ok(Begun::alone(coroutine))
         };
         let done = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
-        call(script.clone(), self.allowed_apart(SETUP), begin, done).get().await
+        call(script.clone(), self.allowed_apart(SETUP), gone, begin, done).get().await
     }
 }
 

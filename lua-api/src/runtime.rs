@@ -91,7 +91,7 @@ impl PluginRuntime for LuaRuntime {
             {
                 tracing::warn!(plugin = &*self.plugin.name, %error, "the plugin failed to shut down");
             }
-            self.plugin.clear();
+            self.plugin.end();
         })
     }
 

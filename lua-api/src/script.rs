@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mlua::{Function, Lua, Table, Value};
 use serde_json::Map;
@@ -88,6 +88,7 @@ pub(crate) fn told(fault: Fault) -> String {
         }
         Fault::Refusal(error) => format!("{MAIN}: {error}"),
         Fault::Panic(text) => format!("{MAIN}: panic in a host function: {text}"),
+        Fault::Spent => format!("{MAIN}: its CPU budget is used up"),
         Fault::Gone => format!("{MAIN}: its VM was replaced"),
     }
 }
@@ -96,7 +97,7 @@ pub(crate) fn told(fault: Fault) -> String {
 fn run_main(vm: &Vm, sources: &Sources) -> Result<Table, Fault> {
     let chunk: Function = require::load(&vm.lua, sources, MAIN)?;
     vm.engine.clock.start();
-    vm.deadline.arm(vm.limits.cpu);
+    vm.deadline.arm(vm.limits.cpu, Instant::now());
     let returned = vm.trampoline.call::<Raw>(chunk);
     if vm.deadline.disarm() {
         return Err(Fault::Late(format!("used more than {:?} of CPU to load", vm.limits.cpu)));

@@ -14,6 +14,14 @@ use crate::outcome;
 use crate::plugin::{self, Plugin};
 use crate::script::Script;
 
+/// Services that may wait for one another in a chain: those that call each other in a circle end here.
+const DEEPEST: u32 = 16;
+
+tokio::task_local! {
+    /// How many services wait for the one that runs in this task.
+    static DEPTH: u32;
+}
+
 /// One service of one plugin.
 pub(crate) struct LuaService {
     pub(crate) plugin: Arc<Plugin>,
@@ -30,9 +38,15 @@ impl Service for LuaService {
         let (plugin, name, label) = (self.plugin.clone(), self.name.clone(), self.label.clone());
         let function = function.to_owned();
         Box::pin(async move {
+            let depth = DEPTH.try_with(|depth| *depth).unwrap_or(0) + 1;
+            if depth > DEEPEST {
+                let text = format!("service `{name}`: more than {DEEPEST} services wait for one another");
+                return Err(Error::plugin(&plugin.name, text));
+            }
             // A task of its own: the caller may be polled inside the gate of its VM, and two plugins that
             // call each other would wait for each other's gates.
-            let task = tokio::spawn(async move { run(&plugin, &name, &label, &function, &args).await });
+            let called = async move { run(&plugin, &name, &label, &function, &args).await };
+            let task = tokio::spawn(DEPTH.scope(depth, called));
             let mut task = Aborting(task);
             match (&mut task.0).await {
                 Ok(result) => result,

@@ -38,9 +38,12 @@ pub(crate) fn read(folder: &Path) -> Result<Sources, String> {
     Ok(sources)
 }
 
-/// A number that changes when any file does.
+/// A number that changes when any file does, or the folder is another one.
 pub(crate) fn fingerprint(sources: &Sources) -> u64 {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    let folder = sources.folder.as_deref().map(Path::as_os_str).unwrap_or_default();
+    context.update(folder.as_encoded_bytes());
+    context.update(b"\0");
     for (name, text) in &sources.files {
         for part in [name.as_bytes(), text.as_bytes()] {
             context.update(&(part.len() as u64).to_le_bytes());
@@ -77,6 +80,10 @@ fn collect(
         }
         if metadata.is_symlink() {
             return Err(format!("`{relative}` is a symbolic link"));
+        }
+        if !metadata.is_file() {
+            // To read a pipe would wait for its writer.
+            return Err(format!("`{relative}` is no plain file"));
         }
         private(&metadata, &format!("`{relative}`"))?;
         *total += metadata.len();

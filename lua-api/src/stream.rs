@@ -15,7 +15,7 @@ use http_body::Frame;
 use mlua::{Function, MetaMethod, Table, UserData, UserDataMethods, Value};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::call::{Allowed, Begun, call};
+use crate::call::{Allowed, Begun, call, gone};
 use crate::emit;
 use crate::handle::view::View;
 use crate::outcome;
@@ -68,7 +68,7 @@ async fn run(
         Ok(Begun::within(coroutine, view, BodyAccess::None))
     };
     let finish = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
-    let result = call(script.clone(), allowed, begin, finish).get().await;
+    let result = call(script.clone(), allowed, gone, begin, finish).get().await;
     result.map_err(|fault| {
         plugin.meter.failed();
         fault.into_error(&plugin.name, "`sse`")

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mlua::{Function, Lua, VmState};
 use parking_lot::Mutex as ShortLock;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::budget::Deadline;
 use crate::engine::Engine;
@@ -30,6 +30,7 @@ pub(crate) struct Vm {
     pub(crate) texts: Arc<Texts>,
     gate: Mutex<()>,
     dead: AtomicBool,
+    killed: Notify,
     dirty: AtomicBool,
     trash: ShortLock<Vec<Box<dyn Any + Send>>>,
     slices: AtomicU32,
@@ -38,7 +39,8 @@ pub(crate) struct Vm {
 /// The right to touch the VM.
 pub(crate) struct Entered<'a> {
     vm: &'a Vm,
-    _guard: MutexGuard<'a, ()>,
+    /// `None` once the gate is left.
+    guard: Option<MutexGuard<'a, ()>>,
 }
 
 /// How many slices pass between two looks at the memory.
@@ -58,6 +60,7 @@ impl Vm {
             Ok(VmState::Continue)
         });
         lua.set_memory_limit(host.limits.memory)?;
+        engine.vms.fetch_add(1, Ordering::Relaxed);
         Ok(Vm {
             lua,
             engine: engine.clone(),
@@ -67,6 +70,7 @@ impl Vm {
             texts: Arc::default(),
             gate: Mutex::new(()),
             dead: AtomicBool::new(false),
+            killed: Notify::new(),
             dirty: AtomicBool::new(false),
             trash: ShortLock::new(Vec::new()),
             slices: AtomicU32::new(0),
@@ -76,17 +80,24 @@ impl Vm {
     /// Enters when nobody is inside.
     #[inline]
     pub(crate) fn try_enter(&self) -> Option<Entered<'_>> {
-        self.gate.try_lock().ok().map(|guard| Entered { vm: self, _guard: guard })
+        self.gate.try_lock().ok().map(|guard| Entered { vm: self, guard: Some(guard) })
     }
 
     /// Enters when it is this task's turn.
     pub(crate) async fn enter(&self) -> Entered<'_> {
-        Entered { vm: self, _guard: self.gate.lock().await }
+        Entered { vm: self, guard: Some(self.gate.lock().await) }
     }
 
     /// Marks it as spoiled: it will be replaced before the next call.
     pub(crate) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
+        self.killed.notify_waiters();
+    }
+
+    /// Done when it is spoiled from now on. To be asked inside the gate, where it is known not to be yet.
+    pub(crate) fn spoiled(&self) -> impl Future<Output = ()> + '_ {
+        // Counts from here, not from its first poll.
+        self.killed.notified()
     }
 
     /// Whether it is spoiled.
@@ -136,8 +147,19 @@ impl Vm {
     }
 }
 
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.engine.vms.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         self.vm.tidy();
+        drop(self.guard.take());
+        // What was discarded after the tidying, while the gate was still shut, is nobody else's.
+        if self.vm.dirty.load(Ordering::Acquire) {
+            drop(self.vm.try_enter());
+        }
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex as Turn, mpsc, oneshot};
 use super::{Event, Hook, Kind};
 use crate::error::Result;
 use crate::exchange::Exchange;
+use crate::plugin::PluginRuntime;
 
 /// Events a plugin may be behind before further ones are dropped and counted.
 const QUEUE: usize = 1024;
@@ -30,6 +31,8 @@ pub struct Listener {
     pub priority: i32,
     /// Who hears it.
     pub hook: Arc<dyn Hook>,
+    /// Its instance, which does not end before it has heard what is queued for it.
+    pub runtime: Option<Arc<dyn PluginRuntime>>,
 }
 
 /// The listeners of one generation, one queue and one consumer a plugin.
@@ -238,7 +241,14 @@ mod tests {
     }
 
     fn listener(hook: &Arc<Recorder>, kind: Kind, name: &str) -> Listener {
-        Listener { plugin: "p".into(), kind, name: name.into(), priority: 500, hook: hook.clone() }
+        Listener {
+            plugin: "p".into(),
+            kind,
+            name: name.into(),
+            priority: 500,
+            hook: hook.clone(),
+            runtime: None,
+        }
     }
 
     #[tokio::test]

@@ -10,12 +10,13 @@ use futures_util::stream;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
+use super::judge::Judge;
 use super::refuse;
 use crate::body::{Answer, Body};
 use crate::chain::Link;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
-use crate::format::{Format, Grammar};
+use crate::format::Format;
 use crate::middleware::{EventFlow, OnError};
 use crate::sse;
 
@@ -43,9 +44,10 @@ pub(super) fn filter(exchange: &Arc<Exchange>, passed: &[&Arc<Link>], answer: An
     let filter = Filter {
         exchange: exchange.clone(),
         inner: answer.body,
-        grammar: format.as_ref().filter(|_| !events.is_empty()).map(|format| format.grammar()),
+        judge: format.as_ref().map(|format| Judge::new(&**format, !chunks.is_empty())),
         format,
         decoder: sse::Decoder::default(),
+        cutting: !events.is_empty(),
         events,
         chunks,
         came: 0,
@@ -63,8 +65,10 @@ struct Filter {
     exchange: Arc<Exchange>,
     inner: Body,
     format: Option<Arc<dyn Format>>,
-    grammar: Option<Box<dyn Grammar>>,
+    judge: Option<Judge>,
     decoder: sse::Decoder,
+    /// What goes out is put together from events; otherwise they are only looked at.
+    cutting: bool,
     events: Vec<Arc<Link>>,
     chunks: Vec<Arc<Link>>,
     came: u64,
@@ -101,34 +105,44 @@ impl Filter {
 
     async fn pass(&mut self, data: Bytes) -> Result<Bytes> {
         self.came += data.len() as u64;
-        let unframed = self.events.is_empty() && self.decoder.at_boundary();
-        let data = if unframed { data } else { self.pass_events(data).await? };
+        if self.cutting && self.events.is_empty() && self.decoder.at_boundary() {
+            self.cutting = false;
+        }
+        let looked_at = self.cutting || self.judge.is_some();
+        let data = if looked_at { self.pass_events(data).await? } else { data };
         let data = self.pass_chunks(data).await?;
         self.went += data.len() as u64;
         if self.went > self.came * AMPLIFICATION + SLACK {
             return Err(Error::plugin(self.blamed(), "the plugins made the answer too long"));
         }
+        if let Some(judge) = &mut self.judge {
+            judge.sent();
+        }
         Ok(data)
     }
 
     async fn pass_events(&mut self, data: Bytes) -> Result<Bytes> {
-        self.decoder.feed(data);
+        self.decoder.feed(data.clone());
         let mut out = BytesMut::new();
         while let Some(event) = self.decoder.pull()? {
-            for event in self.pass_event(event).await? {
-                out.extend_from_slice(&event.raw);
-            }
+            self.pass_event(event, &mut out).await?;
         }
-        Ok(out.freeze())
+        Ok(if self.cutting { out.freeze() } else { data })
     }
 
-    async fn pass_event(&mut self, event: sse::Event) -> Result<Vec<sse::Event>> {
+    async fn pass_event(&mut self, event: sse::Event, out: &mut BytesMut) -> Result<()> {
+        if let Some(judge) = &mut self.judge {
+            judge.came(&event);
+        }
+        if !self.cutting {
+            return self.judge.as_mut().map_or(Ok(()), |judge| judge.goes(&event));
+        }
         if event.is_comment() {
-            return Ok(vec![event]);
+            out.extend_from_slice(&event.raw);
+            return Ok(());
         }
         let mut events = vec![event];
-        let mut edited = None;
-        let mut left = Vec::new();
+        let mut left: Vec<Arc<Link>> = Vec::new();
         for link in &self.events {
             let mut next = Vec::with_capacity(events.len());
             for event in events {
@@ -139,12 +153,16 @@ impl Filter {
                 match link.middleware.event(&self.exchange, &event).get().await {
                     Ok(EventFlow::Unchanged) => next.push(event),
                     Ok(EventFlow::Replace(others)) => {
-                        edited = Some(link.plugin.clone());
+                        if let Some(judge) = &mut self.judge {
+                            judge.edited(&link.plugin);
+                        }
                         next.extend(others);
                     }
                     Ok(EventFlow::Leave(others)) => {
                         left.push(link.clone());
-                        edited = others.as_ref().map(|_| link.plugin.clone()).or(edited);
+                        if let (Some(_), Some(judge)) = (&others, &mut self.judge) {
+                            judge.edited(&link.plugin);
+                        }
                         next.extend(others.unwrap_or_else(|| vec![event]));
                     }
                     Err(error) if link.spec.on_error == OnError::Open => {
@@ -156,42 +174,49 @@ impl Filter {
             }
             events = next;
         }
-        if let Some(grammar) = &mut self.grammar {
-            for event in events.iter().filter(|event| !event.is_comment()) {
-                // What the provider itself sends is its own affair; what a plugin made must be legal.
-                if let (Err(problem), Some(plugin)) = (grammar.accept(event), &edited) {
-                    return Err(Error::plugin(plugin, format!("`event` made an illegal stream: {problem}")));
-                }
+        for event in events {
+            if let Some(judge) = &mut self.judge {
+                judge.goes(&event)?;
             }
+            out.extend_from_slice(&event.raw);
         }
         self.leave(&left);
-        Ok(events)
+        Ok(())
     }
 
-    /// Shows these middleware no further event; without any the stream is not even cut into events.
+    /// Shows these middleware no further event. Without any, and with nothing of theirs to answer for, the
+    /// stream is not even cut into events.
     fn leave(&mut self, left: &[Arc<Link>]) {
         if left.is_empty() {
             return;
         }
         self.events.retain(|link| !left.iter().any(|gone| Arc::ptr_eq(gone, link)));
-        if self.events.is_empty() {
-            self.grammar = None;
+        if self.events.is_empty() && self.chunks.is_empty() && self.judge.as_ref().is_some_and(Judge::is_idle) {
+            self.judge = None;
         }
     }
 
     async fn pass_chunks(&mut self, mut data: Bytes) -> Result<Bytes> {
-        if data.is_empty() {
+        if data.is_empty() || self.chunks.is_empty() {
             return Ok(data);
         }
         for link in &self.chunks {
             match link.middleware.chunk(&self.exchange, &data).get().await {
                 Ok(None) => {}
-                Ok(Some(other)) => data = other,
+                Ok(Some(other)) => {
+                    if let Some(judge) = self.judge.as_mut().filter(|_| other != data) {
+                        judge.edited(&link.plugin);
+                    }
+                    data = other;
+                }
                 Err(error) if link.spec.on_error == OnError::Open => {
                     tracing::warn!(exchange = %self.exchange.id, plugin = %link.plugin, "{error}; the bytes pass as they came");
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(judge) = &mut self.judge {
+            judge.goes_bytes(&data)?;
         }
         Ok(data)
     }
@@ -199,26 +224,22 @@ impl Filter {
     /// The stream is over: what stands half in the decoder goes out as it is, and the plugins must not have
     /// swallowed the terminal event.
     async fn end(&mut self) -> Result<Bytes> {
-        if self.events.is_empty() && self.decoder.at_boundary() {
+        if !self.cutting && self.judge.is_none() {
             return Ok(Bytes::new());
         }
         let end = self.decoder.finish();
+        let mut out = BytesMut::new();
         if let Some(event) = end.event {
-            let mut out = BytesMut::new();
-            for event in self.pass_event(event).await? {
-                out.extend_from_slice(&event.raw);
-            }
-            return self.pass_chunks(out.freeze()).await;
+            self.pass_event(event, &mut out).await?;
         }
-        if !end.partial.is_empty() {
-            return self.pass_chunks(end.partial).await;
+        if self.cutting {
+            out.extend_from_slice(&end.partial);
         }
+        let last = self.pass_chunks(out.freeze()).await?;
         let whole = self.exchange.tally.failure.lock().is_none();
-        match &self.grammar {
-            Some(grammar) if whole && !grammar.complete() => {
-                Err(Error::plugin(self.blamed(), "`event` removed the last event of the stream"))
-            }
-            _ => Ok(Bytes::new()),
+        match &mut self.judge {
+            Some(judge) => judge.end(whole).map(|()| last),
+            None => Ok(last),
         }
     }
 
@@ -227,8 +248,8 @@ impl Filter {
         refuse::note(&self.exchange, &error);
         // Dropping the rest lets the upstream go.
         self.inner = Body::empty();
-        let event = match (&self.format, self.events.is_empty()) {
-            (Some(format), false) => format.error_event(&error),
+        let event = match (&self.format, &self.judge) {
+            (Some(format), Some(judge)) if judge.admits_error() => format.error_event(&error),
             _ => Bytes::new(),
         };
         if event.is_empty() { Err(error) } else { Ok(event) }

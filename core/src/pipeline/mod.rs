@@ -4,6 +4,7 @@ mod announce;
 mod deliver;
 mod dispatch;
 mod filter;
+mod judge;
 mod meter;
 mod receive;
 mod refuse;

@@ -173,6 +173,19 @@ impl Middleware for Noter {
         }))
     }
 
+    fn chunk<'a>(&'a self, _: &'a Arc<Exchange>, bytes: &'a Bytes) -> Step<'a, Result<Option<Bytes>>> {
+        let text = String::from_utf8_lossy(bytes);
+        Step::Ready(Ok(match self.name {
+            "halves" => Some(text.replace("event: end\ndata: 2\n\n", "event: end\nda").into()),
+            "swallows" => Some(text.replace("event: end\ndata: 2\n\n", "").into()),
+            "doubles" => {
+                Some(text.replace("end\ndata: 2\n\n", "end\ndata: 2\n\nevent: end\ndata: 2\n\n").into())
+            }
+            "rewrites" => Some(text.replace("data: 1", "data: one").into()),
+            _ => None,
+        }))
+    }
+
     fn around<'a>(&'a self, _: &'a Arc<Exchange>, next: Next) -> BoxFuture<'a, Result<Answer>> {
         Box::pin(async move {
             self.note("around in");
@@ -245,6 +258,7 @@ fn layer(name: &'static str, layer: u16, moments: Moments) -> (&'static str, u16
 
 const BOTH: Moments = Moments { request: true, response: true, event: false, chunk: false, around: false };
 const EVENT: Moments = Moments { request: false, response: false, event: true, chunk: false, around: false };
+const CHUNK: Moments = Moments { request: false, response: false, event: false, chunk: true, around: false };
 const AROUND: Moments = Moments { request: false, response: false, event: false, chunk: false, around: true };
 
 struct House {
@@ -497,6 +511,36 @@ async fn a_plugin_that_breaks_the_grammar_ends_the_stream_with_an_error() {
         let (_, text, _) = read(house.ask().await).await;
         assert!(text.ends_with("event: error\ndata: unavailable\n\n"), "{name}: {text}");
         assert!(!text.contains("event: end\ndata: 2\n\nevent: end"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_a_plugin_made_are_held_to_the_grammar_too() {
+    let chunks = ["event: delta\ndata: 1\n\n", "event: end\ndata: 2\n\n"];
+    for name in ["swallows", "doubles", "halves"] {
+        let house = House::new(&[layer(name, 300, CHUNK)], vec![Ok(stream(&chunks, false))], false);
+        let (_, text, error) = read(house.ask().await).await;
+        assert!(text.starts_with(chunks[0]), "{name}: {text}");
+        match name {
+            // The half is with the client when its other half does not come: only a break can tell.
+            "halves" => assert!(error.is_some() && text.ends_with("event: end\nda"), "{text}"),
+            _ => assert!(text.ends_with("event: error\ndata: unavailable\n\n"), "{name}: {text}"),
+        }
+    }
+    let house = House::new(&[layer("rewrites", 300, CHUNK)], vec![Ok(stream(&chunks, false))], false);
+    let (_, text, error) = read(house.ask().await).await;
+    assert!(error.is_none());
+    assert_eq!(text, "event: delta\ndata: one\n\nevent: end\ndata: 2\n\n");
+}
+
+#[tokio::test]
+async fn an_odd_stream_of_the_provider_is_not_blamed_on_a_plugin() {
+    let chunks = ["event: delta\ndata: 1\n\nevent: end\ndata: 2\n\nevent: more\ndata: 3\n\n"];
+    for moment in [EVENT, CHUNK] {
+        let house = House::new(&[layer("rewrites", 300, moment)], vec![Ok(stream(&chunks, false))], false);
+        let (_, text, error) = read(house.ask().await).await;
+        assert!(error.is_none());
+        assert!(text.ends_with("event: end\ndata: 2\n\nevent: more\ndata: 3\n\n"), "{text}");
     }
 }
 

@@ -42,6 +42,12 @@ impl Services {
         self.0.write().retain(|_, entry| &*entry.plugin != plugin);
     }
 
+    /// Takes back what a plugin offered, but for these.
+    pub fn withdraw_but(&self, plugin: &str, kept: &[(String, Arc<dyn Service>)]) {
+        let is_kept = |name: &String| kept.iter().any(|(kept, _)| kept == name);
+        self.0.write().retain(|name, entry| &*entry.plugin != plugin || is_kept(name));
+    }
+
     /// Calls a function of a service.
     pub async fn call(&self, name: &str, function: &str, args: Vec<Value>) -> Result<Value> {
         let service = self.0.read().get(name).map(|entry| entry.service.clone());

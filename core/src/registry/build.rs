@@ -217,7 +217,9 @@ impl Builder<'_> {
                 ));
             }
         }
-        for (service, provided) in runtime.services() {
+        let offered = runtime.services();
+        self.plan.services.withdraw_but(name, &offered);
+        for (service, provided) in offered {
             if !self.plan.services.provide(&service, name, provided) {
                 tracing::warn!(plugin = %name, %service, "another plugin provides this service already");
             }

@@ -90,6 +90,7 @@ pub(super) async fn status(proxy: Arc<Proxy>, exchange: Arc<Exchange>) -> Result
             "middleware_order": chain,
             "warnings": generation.warnings,
             "reload": proxy.reloads(),
+            "retiring": proxy.retiring(),
             "plugins": plugins,
         }),
     ))

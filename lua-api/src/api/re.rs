@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ccproxy_core::chain;
 use mlua::{Lua, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
@@ -10,6 +11,7 @@ use regex::bytes::{Captures, Regex};
 
 use super::error::ErrorObject;
 use crate::args::Args;
+use crate::cpu;
 use crate::data;
 use crate::host::Host;
 use crate::pattern::{self, Cache};
@@ -30,9 +32,11 @@ const FUNCTIONS: &[(&str, &str, Step)] = &[
 ];
 
 /// A compiled pattern with the bounds of its plugin.
+#[derive(Clone)]
 struct Search {
-    regex: Arc<Regex>,
+    pattern: Arc<pattern::Pattern>,
     limit: usize,
+    cpu: Duration,
 }
 
 /// What `re.compile` returns.
@@ -47,19 +51,20 @@ impl UserData for Pattern {
                 step(lua, &this.0, &Args::new(function, values))
             });
         }
-        methods.add_meta_method(MetaMethod::ToString, |_, this, _: ()| Ok(this.0.regex.as_str().to_owned()));
+        methods
+            .add_meta_method(MetaMethod::ToString, |_, this, _: ()| Ok(this.0.regex().as_str().to_owned()));
     }
 }
 
 /// Builds the namespace.
 pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     let re = lua.create_table()?;
-    let limit = host.limits.output;
+    let (limit, cpu) = (host.limits.output, host.limits.cpu);
     let compile = lua.create_function(move |lua, values: MultiValue| {
         let args = Args::new("re.compile", values);
         match pattern::compile(&args.utf8(1)?) {
-            Ok(regex) => {
-                let pattern = Pattern(Search { regex: Arc::new(regex), limit });
+            Ok(compiled) => {
+                let pattern = Pattern(Search { pattern: Arc::new(compiled), limit, cpu });
                 Ok((Value::UserData(lua.create_userdata(pattern)?), Value::Nil))
             }
             Err(reason) => ErrorObject::new(400, "re", reason).pair(lua),
@@ -85,13 +90,11 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
             lua.create_function(move |lua, values: MultiValue| {
                 let args = Args::new(function, values);
                 let search = match args.any(1) {
-                    Value::UserData(data) if data.is::<Pattern>() => {
-                        let pattern = data.borrow::<Pattern>()?;
-                        Search { regex: pattern.0.regex.clone(), limit }
-                    }
+                    Value::UserData(data) if data.is::<Pattern>() => data.borrow::<Pattern>()?.0.clone(),
                     Value::String(_) => {
                         let compiled = cache.lock().get(&args.utf8(1)?);
-                        Search { regex: compiled.map_err(|reason| args.refuse(1, &reason))?, limit }
+                        let pattern = compiled.map_err(|reason| args.refuse(1, &reason))?;
+                        Search { pattern, limit, cpu }
                     }
                     other => return Err(args.wrong(1, "pattern", &other)),
                 };
@@ -151,12 +154,32 @@ impl Search {
         if text.as_bytes().len() > self.limit {
             return Err(args.refuse(2, &format!("longer than {} bytes", self.limit)));
         }
+        self.pattern.admits(text.as_bytes().len()).map_err(|reason| args.refuse(2, &reason))?;
         Ok(text)
+    }
+
+    fn regex(&self) -> &Regex {
+        &self.pattern.regex
+    }
+
+    /// The matches, for as long as the call may run: each one is found in linear time, all of them are not.
+    fn matches<'s, 't>(
+        &'s self,
+        bytes: &'t [u8],
+    ) -> impl Iterator<Item = mlua::Result<Captures<'t>>> + use<'s, 't> {
+        let (began, base) = (Instant::now(), cpu::nanos());
+        let spent = move || {
+            began.elapsed() > self.cpu && u128::from(cpu::nanos().saturating_sub(base)) > self.cpu.as_nanos()
+        };
+        self.regex().captures_iter(bytes).map(move |found| match spent() {
+            true => Err(mlua::Error::runtime("the CPU budget is used up by a search")),
+            false => Ok(found),
+        })
     }
 }
 
 fn is(_: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
-    let found = search.regex.is_match(&search.text(args)?.as_bytes());
+    let found = search.regex().is_match(&search.text(args)?.as_bytes());
     Ok(MultiValue::from_iter([Value::Boolean(found)]))
 }
 
@@ -168,7 +191,7 @@ fn find(_: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
     if init > bytes.len() {
         return Ok(MultiValue::from_iter([Value::Nil]));
     }
-    Ok(match search.regex.find_at(&bytes, init) {
+    Ok(match search.regex().find_at(&bytes, init) {
         Some(found) => MultiValue::from_iter([
             Value::Number((found.start() + 1) as f64),
             Value::Number(found.end() as f64),
@@ -181,7 +204,7 @@ fn find(_: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
 fn first(lua: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
     let text = search.text(args)?;
     let bytes = text.as_bytes();
-    match search.regex.captures(&bytes) {
+    match search.regex().captures(&bytes) {
         Some(found) => groups(lua, &found),
         None => Ok(MultiValue::from_iter([Value::Nil])),
     }
@@ -191,9 +214,9 @@ fn first(lua: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
 fn captures(lua: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
     let text = search.text(args)?;
     let bytes = text.as_bytes();
-    let Some(found) = search.regex.captures(&bytes) else { return Ok(MultiValue::from_iter([Value::Nil])) };
+    let Some(found) = search.regex().captures(&bytes) else { return Ok(MultiValue::from_iter([Value::Nil])) };
     let table = lua.create_table()?;
-    for (number, name) in search.regex.capture_names().enumerate() {
+    for (number, name) in search.regex().capture_names().enumerate() {
         let Some(group) = found.get(number) else { continue };
         let group = lua.create_string(group.as_bytes())?;
         table.raw_set(number, &group)?;
@@ -209,7 +232,8 @@ fn all(lua: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
     let text = search.text(args)?;
     let bytes = text.as_bytes();
     let list = list(lua)?;
-    for found in search.regex.captures_iter(&bytes).take(most(args, 3)?) {
+    for found in search.matches(&bytes).take(most(args, 3)?) {
+        let found = found?;
         let group = found.get(1).or_else(|| found.get(0)).map_or(b"".as_slice(), |group| group.as_bytes());
         list.raw_push(lua.create_string(group)?)?;
     }
@@ -227,7 +251,8 @@ fn gsub(lua: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
     }
     let mut out = Vec::new();
     let (mut copied, mut count) = (0usize, 0usize);
-    for found in search.regex.captures_iter(&bytes).take(most(args, 4)?) {
+    for found in search.matches(&bytes).take(most(args, 4)?) {
+        let found = found?;
         let Some(whole) = found.get(0) else { continue };
         out.extend_from_slice(&bytes[copied..whole.start()]);
         copied = whole.end();
@@ -255,8 +280,16 @@ fn split(lua: &Lua, search: &Search, args: &Args) -> mlua::Result<MultiValue> {
     let text = search.text(args)?;
     let bytes = text.as_bytes();
     let list = list(lua)?;
-    for piece in search.regex.splitn(&bytes, most(args, 3)?) {
-        list.raw_push(lua.create_string(piece)?)?;
+    let most = most(args, 3)?;
+    let mut from = 0;
+    for found in search.matches(&bytes).take(most.saturating_sub(1)) {
+        let found = found?;
+        let Some(whole) = found.get(0) else { continue };
+        list.raw_push(lua.create_string(&bytes[from..whole.start()])?)?;
+        from = whole.end();
+    }
+    if most > 0 {
+        list.raw_push(lua.create_string(&bytes[from..])?)?;
     }
     Ok(MultiValue::from_iter([Value::Table(list)]))
 }

@@ -78,6 +78,7 @@ fn vm(host: &Arc<Host>) -> Lua {
     let table = install(&lua, host).expect("the table is built");
     lua.globals().set("ccproxy", table).expect("a global");
     lua.load(include_str!("../../tests/lua/support.lua")).set_name("@support.lua").exec().expect("support");
+    lua.load("watch(ccproxy)").exec().expect("watched");
     lua
 }
 
@@ -85,7 +86,33 @@ async fn run(lua: &Lua, name: &str, text: &str) {
     if let Err(error) = lua.load(text).set_name(format!("@{name}.lua")).exec_async().await {
         panic!("{error}");
     }
+    for function in COVERED.iter().filter(|(file, _)| *file == name).flat_map(|(_, names)| *names) {
+        let unmet: Vec<String> =
+            lua.load(format!("return unmet({function:?})")).eval().expect("a list of what is missing");
+        let unmet: Vec<_> = unmet.iter().filter(|case| !CANNOT_FAIL.contains(&case.as_str())).collect();
+        assert!(unmet.is_empty(), "{name}.lua has no case for {unmet:?}");
+    }
 }
+
+/// Which functions each file must show going well and failing.
+const COVERED: &[(&str, &[&str])] = &[
+    ("crypto", &["crypto"]),
+    ("error", &["error", "has"]),
+    ("events", &["events"]),
+    ("file", &["file"]),
+    ("http", &["http"]),
+    ("json", &["json"]),
+    ("kv", &["kv"]),
+    ("log", &["log"]),
+    ("re", &["re"]),
+    ("schema", &["schema"]),
+    ("services", &["services"]),
+    ("sse", &["sse"]),
+    ("time", &["time"]),
+    ("wait", &["wait", "notify"]),
+];
+
+const CANNOT_FAIL: &[&str] = &["crypto.uuid: bad", "file.flush: bad", "time.monotonic: bad", "time.now: bad"];
 
 macro_rules! lua_tests {
     ($($name:ident: $host:expr;)*) => {

@@ -42,22 +42,34 @@ pub(crate) struct Refs {
 impl View {
     /// The view of an exchange; made at its first handler, found again by the later ones.
     pub(crate) fn of(script: &Arc<Script>, key: usize, exchange: &Arc<Exchange>) -> Arc<View> {
+        let mut budget = None;
         if let Some(slot) = exchange.slot(key)
             && let Ok(keeper) = slot.downcast::<Keeper>()
-            && std::ptr::eq(keeper.script.as_ptr(), Arc::as_ptr(script))
         {
-            return keeper.view.clone();
+            if std::ptr::eq(keeper.script.as_ptr(), Arc::as_ptr(script)) {
+                return keeper.view.clone();
+            }
+            // What a spoiled VM used stays used.
+            budget = Some(keeper.view.budget.clone());
         }
         let view = Arc::new(View {
             exchange: Arc::downgrade(exchange),
             live: AtomicU32::new(0),
             access: AtomicU8::new(0),
-            budget: Arc::default(),
+            budget: budget.unwrap_or_default(),
             texts: script.vm.texts.clone(),
             refs: Mutex::default(),
         });
         exchange.set_slot(key, Arc::new(Keeper { view: view.clone(), script: Arc::downgrade(script) }));
         view
+    }
+
+    /// Whether the plugin has used up what it may use for this exchange, and whether this is the first to
+    /// ask since.
+    pub(crate) fn spent(key: usize, exchange: &Exchange) -> Option<bool> {
+        let keeper = exchange.slot(key)?.downcast::<Keeper>().ok()?;
+        let budget = &keeper.view.budget;
+        budget.is_spent().then(|| budget.tell())
     }
 
     /// The exchange, for a handle that is used now.

@@ -63,6 +63,20 @@ fn links_open_folders_large_files_and_no_text_are_refused() {
     put(home.path(), "latin", "1.0.0");
     fs::write(at("latin").join("x.lua"), b"-- caf\xe9").expect("written");
     put(home.path(), "Bad-Name", "1.0.0");
+    put(home.path(), "pipe", "1.0.0");
+    let made = std::process::Command::new("mkfifo").arg(at("pipe").join("x.lua")).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    put(home.path(), "many", "1.0.0");
+    for number in 0..256 {
+        fs::write(at("many").join(format!("x{number}.lua")), "").expect("written");
+    }
+    put(home.path(), "sum", "1.0.0");
+    for number in 0..5 {
+        fs::write(at("sum").join(format!("x{number}.lua")), "-".repeat(1 << 20)).expect("written");
+    }
+    put(home.path(), "writable", "1.0.0");
+    let file = at("writable").join("plugin.lua");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o666)).expect("permissions");
     let refusals: Vec<String> = discover(&engine(), &[home.path().to_owned()], &[])
         .into_iter()
         .filter_map(|plugin| plugin.err().map(|error| error.to_string()))
@@ -74,10 +88,63 @@ fn links_open_folders_large_files_and_no_text_are_refused() {
         ("large", "is too much"),
         ("latin", "is not UTF-8"),
         ("linked", "is a symbolic link"),
+        ("many", "is too much"),
         ("open", "written by everybody"),
+        ("pipe", "is no plain file"),
+        ("sum", "is too much"),
+        ("writable", "written by everybody"),
     ];
     assert_eq!(refusals.len(), wanted.len(), "{refusals:?}");
     for ((name, words), told) in wanted.iter().zip(&refusals) {
         assert!(told.contains(name) && told.contains(words), "{told}");
     }
+}
+
+/// Row 40: a name that is a path, or another plugin's, or stands twice, is refused where it is declared.
+#[test]
+fn a_plugin_bears_the_name_of_its_folder_and_no_other() {
+    let home = tempfile::tempdir().expect("a folder");
+    for (folder, name) in [
+        ("a", "../evil"),
+        ("b", "a/../b"),
+        ("c", "a"),
+        ("d", "D"),
+        ("e", ""),
+        ("f", "/etc/passwd"),
+        ("g", "g\\0"),
+    ] {
+        put(home.path(), folder, "1.0.0");
+        let text = format!("return {{ name = '{name}', version = '1.0.0' }}");
+        fs::write(home.path().join(folder).join("plugin.lua"), text).expect("written");
+    }
+    let found = discover(&engine(), &[home.path().to_owned()], &[]);
+    assert_eq!(found.len(), 7);
+    for plugin in found {
+        let told = plugin.map(|_| ()).expect_err("refused").to_string();
+        assert!(told.contains("must be the name of its folder"), "{told}");
+    }
+    // Routes and services of one name: the first keeps it, the second is told of.
+    let twice = "return { name = 'h', version = '1.0.0', routes = {
+        { path = '/x', handler = function() end }, { path = '/x', handler = function() end } } }";
+    put(home.path(), "h", "1.0.0");
+    fs::write(home.path().join("h/plugin.lua"), twice).expect("written");
+    let found = discover(&engine(), &[home.path().to_owned()], &[]);
+    let own = found.into_iter().flatten().find(|plugin| plugin.manifest().name == "h").expect("declared");
+    let manifest = own.manifest();
+    assert_eq!(manifest.routes.len(), 2, "the router, which knows all plugins, leaves the second out");
+}
+
+/// Links inside a plugin lead nowhere: what they point at is not part of it.
+#[cfg(unix)]
+#[test]
+fn a_linked_folder_inside_a_plugin_is_not_read() {
+    let home = tempfile::tempdir().expect("a folder");
+    put(home.path(), "other", "1.0.0");
+    put(home.path(), "mine", "1.0.0");
+    std::os::unix::fs::symlink(home.path().join("other"), home.path().join("mine/lib")).expect("a link");
+    let text = "require('lib.plugin') return { name = 'mine', version = '1.0.0' }";
+    fs::write(home.path().join("mine/plugin.lua"), text).expect("written");
+    let found = discover(&engine(), &[home.path().to_owned()], &[]);
+    let told = found.into_iter().find_map(Result::err).expect("refused").to_string();
+    assert!(told.contains("plugin `mine`") && told.contains("in the plugin's folder"), "{told}");
 }

@@ -1,6 +1,7 @@
 //! Tests of the host with real VMs. One file a concern; this one is the bench they stand on.
 
 mod around;
+mod cancel;
 mod discovery;
 mod gate;
 mod handles;
@@ -8,6 +9,7 @@ mod hostile;
 mod lists;
 mod manifest;
 mod middleware;
+mod reloads;
 mod require;
 mod streams;
 

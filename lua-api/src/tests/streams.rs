@@ -93,7 +93,7 @@ async fn what_an_event_may_not_become() {
 async fn a_slow_stream_uses_up_its_budget() {
     let bench = start(
         "middleware = { { layer = 'transformation', event = function()
-            local from = os.clock() while os.clock() - from < 0.008 do end end } }",
+            local n = 0 for i = 1, 3e5 do n += i end end } }",
     )
     .await;
     let exchange = exchange();
@@ -105,10 +105,10 @@ async fn a_slow_stream_uses_up_its_budget() {
             Ok(_) => calls += 1,
             Err(error) => break log(&error),
         }
-        assert!(calls < 400, "two seconds are over");
+        assert!(calls < 100_000, "two seconds are over");
     };
     assert!(said.contains("CPU"), "{said}");
-    assert!(calls > 50, "{calls}");
+    assert!(calls > 10, "{calls}");
 }
 
 #[tokio::test]

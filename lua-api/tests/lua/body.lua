@@ -55,6 +55,17 @@ raises("not valid JSON", body.set_raw, body, "model", "{")
 raises("larger than", body.set, body, "model", ("x"):rep(2000000))
 raises("cannot be deleted", body.delete, body, "")
 assert(not pcall(body.get, "not a body", "model"))
+for _, name in { "get", "set", "set_raw", "append", "delete", "len", "keys", "each", "kind", "raw" } do
+  raises("is not a path", body[name], body, "a..b", "1")
+  raises("expected string, got 5", body[name], body, 5, "1")
+  assert(not pcall(body[name], {}, "model", "1"), name)
+end
+for _, name in { "text", "table", "size" } do
+  assert(not pcall(body[name], {}), name)
+end
+for _ in body:each("model") do
+  error("text has no items")
+end
 
 raises('a body has no field `model`: read it with `body:get("model")`', function()
   return body.model

@@ -38,3 +38,16 @@ raises("expected `hex`", crypto.sha256, "a", "md5")
 raises("from 0 to 65536 bytes", crypto.random_bytes, -1)
 raises("from 0 to 65536 bytes", crypto.random_bytes, 2 ^ 40)
 raises("expected whole number", crypto.random_bytes, 1.5)
+raises("bad argument #2 to `ccproxy.crypto.hmac_sha256`: expected string, got nil", crypto.hmac_sha256, "key")
+raises("expected string, got 1", crypto.hmac_sha256, 1, "x")
+raises("bad argument #2 to `ccproxy.crypto.equal`: expected string, got nil", crypto.equal, "a")
+for _, name in { "base64", "base64url", "hex" } do
+  for _, way in { "_encode", "_decode" } do
+    raises(
+      "bad argument #1 to `ccproxy.crypto." .. name .. way .. "`: expected string",
+      crypto[name .. way],
+      {}
+    )
+    raises("longer than", crypto[name .. way], ("x"):rep(9 * 1024 * 1024))
+  end
+end

@@ -91,3 +91,5 @@ equal(json.encode(setmetatable({ 1 }, { __index = error, __len = error, __iter =
 
 -- An error object reads as its fields.
 equal(json.encode({ err = ccproxy.error(400, "a", "b") }), '{"err":{"status":400,"type":"a","message":"b"}}')
+raises("has a metatable", json.object, setmetatable({}, { __index = {} }))
+raises("bad argument #1 to `ccproxy.json.object`: expected table, got 1", json.object, 1)

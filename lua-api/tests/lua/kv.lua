@@ -77,3 +77,17 @@ raises("larger than", kv.set, "k", ("x"):rep(2 * 1024 * 1024))
 raises("unknown option `tll`; there are `ttl`", kv.set, "k", 1, { tll = 1 })
 raises("option `ttl`: expected seconds or text", kv.incr, "k", 1, { ttl = "soon" })
 raises("expected whole number, got 1.5", kv.incr, "k", 1.5)
+for _, name in { "set", "add", "delete", "incr", "cas", "update", "expire", "ttl" } do
+  raises("bad argument #1 to `ccproxy.kv." .. name .. "`: expected string, got table", kv[name], {})
+end
+raises("text is not UTF-8", kv.get, "\255")
+raises("use `ccproxy.kv.delete`", kv.add, "k", nil)
+raises("use `ccproxy.kv.delete`", kv.cas, "k", 1, nil)
+raises("bad argument #2 to `ccproxy.kv.cas`: a function is not plain data", kv.cas, "k", print, 1)
+raises("bad argument #2 to `ccproxy.kv.update`: expected function, got nil", kv.update, "k")
+raises("a function is not plain data", kv.update, "u", function()
+  return print
+end)
+raises("expected seconds or text", kv.expire, "k", "soon")
+raises("expected string, got 5", kv.keys, 5)
+raises("whole number of at least 0", kv.keys, "", { limit = -1 })

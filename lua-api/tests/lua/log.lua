@@ -14,3 +14,7 @@ end
 
 raises("bad argument #1 to `ccproxy.log.info`: expected string, got nil", log.info)
 raises("bad argument #2 to `ccproxy.log.warn`: expected table of fields or nil, got 1", log.warn, "x", 1)
+for _, level in { "debug", "info", "warn", "error" } do
+  raises("bad argument #1 to `ccproxy.log." .. level .. "`: expected string, got table", log[level], {})
+  raises("expected table of fields or nil, got string", log[level], "x", "y")
+end

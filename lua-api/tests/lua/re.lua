@@ -77,3 +77,22 @@ raises("function that returns a string or nil, got table", re.gsub, "a", "a", fu
 end)
 raises("longer than", re.gsub, "a", ("a"):rep(100000), ("b"):rep(1000))
 assert(not pcall(date.is, "not a pattern", "x"))
+
+-- Each function of the module, with a pattern's text and with what it does not take.
+equal(ccproxy.json.encode(re.all("a(.)", "abacad")), '["b","c","d"]')
+equal(#re.all("a(.)", "abacad", 2), 2)
+equal(re.captures("(?P<x>b)", "abc").x, "b")
+equal(re.captures("x", "abc"), nil)
+equal(#re.split(",", "a,b", 0), 0)
+equal(ccproxy.json.encode(re.split("", "ab")), '["","a","b",""]')
+for _, name in { "is", "find", "match", "captures", "all", "gsub", "split" } do
+  raises("bad argument #1 to `ccproxy.re." .. name .. "`: expected pattern, got nil", re[name], nil, "x")
+  raises("bad argument #2 to `ccproxy.re." .. name .. "`: expected string, got table", re[name], "a", {})
+  raises("not a regular expression", re[name], "(", "x", "y")
+  raises("longer than", re[name], "a", ("x"):rep(9 * 1024 * 1024), "y")
+  raises("places cannot search", re[name], "[ab]{900}c", ("ab"):rep(300000), "y")
+  assert(not pcall(date[name], {}, "x"), name)
+end
+raises("expected whole number", re.find, "a", "a", "x")
+raises("expected whole number", re.all, "a", "a", 1.5)
+raises("bad argument #1 to `ccproxy.re.escape`: expected string, got nil", re.escape)

@@ -38,3 +38,13 @@ raises("is described by a string", schema.table, { fields = { a = "b" } })
 raises("cannot name a setting", schema.table, { fields = { ["a-b"] = schema.string() } })
 raises("not a regular expression", schema.string, { pattern = "(" })
 raises("expected table, got 1", schema.string, 1)
+for _, name in
+  { "any", "boolean", "string", "integer", "number", "duration", "size", "url", "path", "secret" }
+do
+  raises("unknown option `defalt`", schema[name], { defalt = 1 })
+  raises("expected table", schema[name], "x")
+end
+raises("`default`", schema.boolean, { default = "yes" })
+raises("`default`", schema.number, { default = "x" })
+raises("`default`", schema.size, { default = "large" })
+raises("`default`", schema.path, { default = 1 })

@@ -24,3 +24,4 @@ raises(
   print
 )
 raises("larger than", services.call, "echo", "say", ("x"):rep(5000000), ("x"):rep(5000000))
+raises("bad argument #1 to `ccproxy.services.has`: expected string, got nil", services.has)
