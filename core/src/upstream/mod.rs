@@ -1,6 +1,7 @@
 //! Step 8: requests to providers. Pooled connections, four clocks, bytes pulled by the client.
 
 mod body;
+mod cable;
 mod clock;
 mod connect;
 mod fault;
@@ -37,7 +38,7 @@ use self::lane::{Lane, Sent};
 use self::proxy::{Proxies, Way};
 use self::trunk::Trunk;
 use self::trust::Trust;
-use crate::body::{Answer, Body, is_event_stream};
+use crate::body::{Answer, Body, is_compressed, is_event_stream};
 use crate::error::{Error, Result};
 use crate::provider::{Origin, Outbound};
 use crate::settings::UpstreamSettings;
@@ -163,6 +164,12 @@ impl Upstream {
             Sent::Head(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(fault::upgraded(origin))
             }
+            Sent::Head(head)
+                if head.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                    && matches!(host.way, Way::Forward { .. }) =>
+            {
+                Err(fault::proxy_login(origin, &host.way))
+            }
             Sent::Head(head) => self.receive(host, carrier, head),
             Sent::Failed(error) => Err(fault::no_head(origin, &error)),
             Sent::Vanished => Err(fault::vanished(origin)),
@@ -176,7 +183,8 @@ impl Upstream {
         let (parts, incoming) = head.into_parts();
         let (status, mut headers) = (parts.status, parts.headers);
         headers::strip_answer(&mut headers);
-        let events = is_event_stream(&headers);
+        // Nothing can be told of the events inside a compressed stream: all its bytes are data.
+        let events = is_event_stream(&headers) && !is_compressed(&headers);
         let small = incoming.size_hint().exact().is_some_and(|length| length <= SMALL);
         let mut body = AnswerBody::new(incoming, carrier, host.clone(), self.limits, events);
         if !small {
