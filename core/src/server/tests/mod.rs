@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod drain;
+mod frames;
 mod odd;
 mod slow;
 mod tls;

@@ -17,27 +17,8 @@ use crate::error::Kind;
 
 /// A provider behind TLS for `name`, the file with its authority, and what it saw of each request.
 async fn secure(name: &str, alpn: &[&str]) -> (SocketAddr, tempfile::NamedTempFile) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // Authorities of the same name would be taken for each other.
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    params.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(authority.pem().as_bytes()).unwrap();
-
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-        .unwrap();
-    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (config, file) = certified(name, 4000, alpn);
+    let acceptor = TlsAcceptor::from(config);
     let address = super::provider(move |stream, number| {
         let acceptor = acceptor.clone();
         async move {
@@ -55,6 +36,33 @@ async fn secure(name: &str, alpn: &[&str]) -> (SocketAddr, tempfile::NamedTempFi
     })
     .await;
     (address, file)
+}
+
+/// What a provider needs for TLS with a certificate that is good until that year, and its authority.
+fn certified(name: &str, until: i32, alpn: &[&str]) -> (Arc<ServerConfig>, tempfile::NamedTempFile) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    // Authorities of the same name would be taken for each other.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    params.distinguished_name.push(DnType::CommonName, format!("authority {number}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    leaf.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let leaf = leaf.signed_by(&key, &authority).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(authority.pem().as_bytes()).unwrap();
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    (Arc::new(config), file)
 }
 
 fn upstream(authority: &tempfile::NamedTempFile) -> Upstream {
@@ -102,6 +110,49 @@ async fn a_certificate_that_is_not_to_be_believed_is_refused_with_the_reason() {
     let (address, _) = secure("127.0.0.1", &[]).await;
     let error = upstream(&stranger).send(to(address, "{}")).await.unwrap_err();
     assert!(error.message().contains("not trusted (`upstream.ca_file` adds one)"), "{error}");
+}
+
+/// Whoever can cut a connection can cut it between two records: only TLS's own goodbye is an end.
+#[tokio::test]
+async fn an_answer_that_tls_does_not_end_is_not_ended() {
+    let (config, authority) = certified("127.0.0.1", 4000, &[]);
+    for goodbye in [true, false] {
+        let acceptor = TlsAcceptor::from(config.clone());
+        let address = super::provider(move |stream, _| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let _ = stream.read(&mut [0; 1024]).await;
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nso far").await.unwrap();
+                stream.flush().await.unwrap();
+                if goodbye {
+                    stream.shutdown().await.unwrap();
+                } else {
+                    stream.get_mut().0.shutdown().await.unwrap();
+                }
+                let _ = stream.get_mut().0.read(&mut [0; 1024]).await;
+            }
+        })
+        .await;
+        let answer = upstream(&authority).send(to(address, "{}")).await.unwrap();
+        let (pieces, error) = pieces(answer.body).await;
+        assert_eq!((pieces.concat().as_slice(), error.is_none()), (&b"so far"[..], goodbye), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_refused_before_a_byte_of_the_request() {
+    let (config, authority) = certified("127.0.0.1", 2000, &[]);
+    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let address = super::provider(move |stream, _| {
+        let (acceptor, told) = (TlsAcceptor::from(config.clone()), told.clone());
+        async move { told.send(acceptor.accept(stream).await.is_ok()).unwrap() }
+    })
+    .await;
+    let error = upstream(&authority).send(to(address, "{}")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::BadGateway);
+    assert!(error.message().contains("its certificate has expired"), "{error}");
+    assert_eq!(heard.recv().await, Some(false));
 }
 
 #[tokio::test]
