@@ -3,6 +3,8 @@
 
 /// Files for everything else: listeners, logs, stores, clients that are told "full house".
 const RESERVE: u64 = 128;
+/// Fewer connections than these are worth a word at the start.
+const FEW: usize = 1000;
 /// A connection and the one to its provider.
 const EACH: u64 = 2;
 
@@ -19,7 +21,7 @@ pub(super) struct Room {
 pub(super) fn room(connections: usize) -> Room {
     let limit = limit((connections as u64).saturating_mul(EACH).saturating_add(RESERVE));
     let room = within(limit, connections);
-    if room.connections < connections {
+    if room.connections < connections.min(FEW) {
         tracing::warn!(
             open_files = limit,
             connections = room.connections,

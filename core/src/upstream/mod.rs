@@ -183,9 +183,11 @@ impl Upstream {
         let (parts, incoming) = head.into_parts();
         let (status, mut headers) = (parts.status, parts.headers);
         headers::strip_answer(&mut headers);
+        let stream = is_event_stream(&headers);
         // Nothing can be told of the events inside a compressed stream: all its bytes are data.
-        let events = is_event_stream(&headers) && !is_compressed(&headers);
-        let small = incoming.size_hint().exact().is_some_and(|length| length <= SMALL);
+        let events = stream && !is_compressed(&headers);
+        // How a stream ends is judged by its events, wherever it is cut.
+        let small = !stream && incoming.size_hint().exact().is_some_and(|length| length <= SMALL);
         let mut body = AnswerBody::new(incoming, carrier, host.clone(), self.limits, events);
         if !small {
             return Ok(Answer { status, headers, body: Body::stream(body) });
