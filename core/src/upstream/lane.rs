@@ -26,6 +26,8 @@ use crate::socket::Socket;
 
 /// A connection that was in use this short a time ago is taken to be there still.
 const AT_ONCE: Duration = Duration::from_millis(1);
+/// Largest head of an answer, and what is read ahead of a client that takes nothing.
+const MOST_READ: usize = 64 << 10;
 /// Rounds of polls before other tasks get their turn.
 const ROUNDS: usize = 4;
 
@@ -61,7 +63,8 @@ impl Lane {
     /// Starts HTTP/1.1 on a fresh connection.
     pub(super) async fn start(socket: Socket, limits: Limits) -> hyper::Result<Box<Self>> {
         let (cable, end) = Cable::new(socket);
-        let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(cable)).await?;
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MOST_READ).handshake(TokioIo::new(cable)).await?;
         let gate = Arc::new(Gate::default());
         let waker = Waker::from(gate.clone());
         Ok(Box::new(Lane {

@@ -88,7 +88,8 @@ impl Upstream {
         async move {
             let (host, call, lane) = ready?;
             let Some(mut lane) = lane else { return Box::pin(self.over_other(&host, call)).await };
-            let sent = lane.send(call).await;
+            let spare = spare(&call);
+            let sent = again(lane.send(call).await, spare);
             match self.answer(&host, Carrier::Lane(lane), sent) {
                 Outcome::Done(answer) => answer,
                 Outcome::Unsent(call) => Box::pin(self.over_other(&host, call)).await,
@@ -100,7 +101,8 @@ impl Upstream {
     async fn over_other(&self, host: &Arc<Host>, mut call: Call) -> Result<Answer> {
         for _ in 0..STALE_TRIES {
             let outcome = if let Some(lane) = host.lane() {
-                self.over_lane(host, lane, call).await
+                let spare = spare(&call);
+                self.over_lane(host, lane, call, spare).await
             } else if let Some(place) = host.trunk() {
                 self.over_trunk(host, place, call).await
             } else {
@@ -120,7 +122,8 @@ impl Upstream {
             self.over_trunk(host, place, call).await
         } else {
             let lane = Lane::start(opened.socket, self.limits).await.map_err(failed)?;
-            self.over_lane(host, lane, call).await
+            // A fresh connection was not closed for being idle.
+            self.over_lane(host, lane, call, None).await
         };
         match outcome {
             Outcome::Done(answer) => answer,
@@ -143,8 +146,14 @@ impl Upstream {
         Ok(hosts.entry(origin.clone()).or_insert(host).clone())
     }
 
-    async fn over_lane(&self, host: &Arc<Host>, mut lane: Box<Lane>, call: Call) -> Outcome {
-        let sent = lane.send(call).await;
+    async fn over_lane(
+        &self,
+        host: &Arc<Host>,
+        mut lane: Box<Lane>,
+        call: Call,
+        spare: Option<Box<Call>>,
+    ) -> Outcome {
+        let sent = again(lane.send(call).await, spare);
         self.answer(host, Carrier::Lane(lane), sent)
     }
 
@@ -221,6 +230,20 @@ enum Outcome {
     Done(Result<Answer>),
     /// Nothing was written.
     Unsent(Call),
+}
+
+/// A copy of a request that may be sent twice without harm: one that only asks.
+fn spare(call: &Call) -> Option<Box<Call>> {
+    call.method().is_safe().then(|| Box::new(call.clone()))
+}
+
+/// A kept connection that ended before a byte of the answer was mostly closed for being idle, just as the
+/// request was written.
+fn again(sent: Sent, spare: Option<Box<Call>>) -> Sent {
+    match (sent, spare) {
+        (Sent::Failed(_) | Sent::Vanished, Some(call)) => Sent::Unsent(*call),
+        (sent, _) => sent,
+    }
 }
 
 /// The request as HTTP/1.1 sends it.

@@ -199,3 +199,32 @@ async fn a_proxy_that_asks_for_a_login_is_told_and_its_answer_kept() {
     assert!(error.message().ends_with("the proxy asks for a login"), "{error}");
     assert!(error.message().contains(&proxy.to_string()) && !error.to_string().contains("secret"), "{error}");
 }
+
+/// The provider closes a kept connection when it meets the next request on it: nobody can know whether it
+/// was read.
+#[tokio::test]
+async fn what_only_asks_is_asked_again_and_what_acts_is_not() {
+    let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let address = provider(move |mut stream, _| {
+        let seen = seen.clone();
+        async move {
+            request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await.unwrap();
+            if request(&mut stream).await.is_some() {
+                seen.send(()).unwrap();
+            }
+        }
+    })
+    .await;
+    for (method, again) in [(Method::GET, true), (Method::POST, false)] {
+        let upstream = Upstream::new(settings()).unwrap();
+        let call = || Outbound { method: method.clone(), ..outbound(address, "") };
+        assert_eq!(text(upstream.send(call()).await).await, "hi");
+        match upstream.send(call()).await {
+            Ok(answer) => assert!(again && answer.status == 200, "{method}"),
+            Err(error) => assert!(!again && error.kind() == Kind::BadGateway, "{method}: {error}"),
+        }
+        requests.recv().await.unwrap();
+        assert!(requests.try_recv().is_err(), "{method}: it was met once");
+    }
+}
