@@ -22,6 +22,7 @@ use super::handler::Handler;
 use super::line::Line;
 use super::service::Service;
 use super::wire::Wire;
+use crate::patience::Patience;
 use crate::settings::ServerSettings;
 use crate::socket::Socket;
 
@@ -126,6 +127,7 @@ impl<H: Handler> Acceptor<H> {
         let Some((socket, http2)) = self.handshake(stream, address, &mut seat).await else { return };
         let tls = self.tls.is_some();
         let line = Line::new(self.settings.max_head.max(8 << 10));
+        let seen = line.clone();
         let wire = Wire::new(socket, line.clone(), &self.settings, http2);
         let service = Service {
             handler: self.handler.clone(),
@@ -139,6 +141,8 @@ impl<H: Handler> Acceptor<H> {
         let service = hyper::service::service_fn(move |request| service.call(request));
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(wire), service));
         let mut told = false;
+        let most = self.settings.write_idle_timeout;
+        let mut leaving = Patience::new(most);
         let end = poll_fn(|cx| {
             match seat.phase(cx.waker()) {
                 Phase::Running => {}
@@ -149,7 +153,15 @@ impl<H: Handler> Acceptor<H> {
                 }
                 Phase::Now => return Poll::Ready(Ok(())),
             }
-            connection.as_mut().poll(cx)
+            let polled = connection.as_mut().poll(cx);
+            // An HTTP/2 client has to confirm that it heard of the end. One that is gone never will.
+            if polled.is_pending() && told && seen.is_http2() {
+                if !seen.is_busy() {
+                    return leaving.poll_expired(cx, most).map(Ok);
+                }
+                leaving.restart();
+            }
+            polled
         })
         .await;
         if let Err(error) = end {

@@ -64,6 +64,7 @@ impl Line {
     pub(super) fn forget_heads(&self) {
         self.heads.lock().forget();
         self.more.store(false, Ordering::Relaxed);
+        self.http2.store(true, Ordering::Release);
     }
 
     /// Whether the bytes that came first are these.

@@ -49,6 +49,9 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(socket: Socket, line: Arc<Line>, settings: &ServerSettings, http2: bool) -> Self {
+        if http2 {
+            line.forget_heads();
+        }
         let shortest = settings.head_timeout.min(KEEP_ALIVE).min(settings.write_idle_timeout);
         Wire {
             socket,

@@ -273,3 +273,15 @@ async fn streams_beyond_the_limit_and_windows_of_nothing_are_bounded() {
     let end = async { while raw.read().await.is_some() {} };
     tokio::time::timeout(Duration::from_secs(10), end).await.expect("a client that takes nothing is let go");
 }
+
+/// The end is told with a ping, whose answer a client that is gone never sends.
+#[tokio::test]
+async fn a_client_that_does_not_confirm_the_end_does_not_hold_it_up() {
+    let house = House::new(ServerSettings { write_idle_timeout: Duration::from_millis(200), ..settings() });
+    let mut raw = Raw::open(&house).await;
+    raw.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &ours(&[]))).await;
+    assert_eq!(raw.end().await, Status(200));
+    house.drain.begin();
+    assert_eq!(raw.end().await, Away(0));
+    tokio::time::timeout(Duration::from_secs(10), house.running).await.expect("it ends").unwrap();
+}

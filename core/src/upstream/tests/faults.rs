@@ -155,6 +155,7 @@ async fn a_reset_without_an_answer_is_told_as_one() {
 
 /// The provider is a thread of its own, and the test's thread does not return to the event loop between
 /// the provider's closing and the next request: only the kernel knows.
+#[expect(clippy::disallowed_methods, reason = "the event loop must not turn here")]
 #[tokio::test]
 async fn the_end_of_a_kept_connection_is_seen_before_the_event_loop_sees_it() {
     for last_word in ["", "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n"] {
