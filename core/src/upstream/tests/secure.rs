@@ -93,7 +93,9 @@ async fn alpn_chooses_and_a_connection_is_shared() {
 async fn without_http2_it_is_http1() {
     let (address, authority) = secure("127.0.0.1", &["http/1.1"]).await;
     let upstream = upstream(&authority);
-    for _ in 0..2 {
+    for _ in 0..3 {
+        // Idle for long enough to be asked whether it is still there.
+        tokio::time::sleep(Duration::from_millis(3)).await;
         let seen = text(upstream.send(to(address, "{}")).await).await;
         assert_eq!(seen, format!("0 HTTP/1.1 /v1/messages?beta=true Some(\"{address}\") 2"));
     }
@@ -153,6 +155,61 @@ async fn a_certificate_that_has_expired_is_refused_before_a_byte_of_the_request(
     assert_eq!(error.kind(), Kind::BadGateway);
     assert!(error.message().contains("its certificate has expired"), "{error}");
     assert_eq!(heard.recv().await, Some(false));
+}
+
+/// Answers the first request in frames; to the head of the second it says `refusal` and nothing more.
+async fn refusing(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, refusal: &[u8]) {
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    stream.read_exact(&mut [0; 24]).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        match (head[3], head[8]) {
+            (1, 1) => stream.write_all(&[0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88]).await.unwrap(),
+            (1, _) => break,
+            _ => {}
+        }
+    }
+    stream.write_all(refusal).await.unwrap();
+    while stream.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
+}
+
+#[tokio::test]
+async fn what_an_http2_provider_did_not_look_at_is_sent_again() {
+    let go_away = |code| [&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, code][..]].concat();
+    let reset = |code| [&[0, 0, 4, 3, 0, 0, 0, 0, 3, 0, 0, 0, code][..]].concat();
+    let rows = [
+        ("goes away", go_away(0), true),
+        ("goes away in anger", go_away(2), false),
+        ("refuses the stream", reset(7), true),
+        ("fails in the stream", reset(2), false),
+    ];
+    for (name, refusal, again) in rows {
+        let (config, authority) = certified("127.0.0.1", 4000, &["h2"]);
+        let address = super::provider(move |stream, number| {
+            let (acceptor, refusal) = (TlsAcceptor::from(config.clone()), refusal.clone());
+            async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                if number == 0 {
+                    return refusing(stream, &refusal).await;
+                }
+                let service =
+                    service_fn(|_| async { Ok::<_, Infallible>(http::Response::new("good".to_owned())) });
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            }
+        })
+        .await;
+        let upstream = upstream(&authority);
+        assert_eq!(text(upstream.send(to(address, "{}")).await).await, "", "{name}");
+        match upstream.send(to(address, "{}")).await {
+            Ok(answer) => assert!(again && text(Ok(answer)).await == "good", "{name}"),
+            Err(error) => assert!(!again && error.kind() == Kind::BadGateway, "{name}: {error}"),
+        }
+    }
 }
 
 #[tokio::test]
