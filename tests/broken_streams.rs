@@ -58,6 +58,39 @@ fn a_cut_at_every_event_and_inside_one() {
     });
 }
 
+/// The request says where: `max_tokens` is the number of bytes that come.
+#[test]
+fn a_cut_at_every_byte_of_a_stream() {
+    support::run(async {
+        let whole = anthropic::events("hi").concat();
+        let length = whole.len();
+        let stream = whole.clone();
+        let upstream = Upstream::with(move |request| {
+            let place = request.json()["max_tokens"].as_u64().unwrap() as usize;
+            Reply::stream([&stream[..place]]).cut()
+        })
+        .await;
+        let proxy = Proxy::start(Config::new().upstream(&upstream)).await;
+        let tasks: Vec<_> = (0..4)
+            .map(|lane| {
+                let (client, whole) = (proxy.client(), whole.clone());
+                tokio::spawn(async move {
+                    for place in (1..length).filter(|place| place % 4 == lane) {
+                        let mut body = body();
+                        body["max_tokens"] = place.into();
+                        let answer = client.post("/claude/v1/messages", &body).await.expect(200);
+                        broken(&answer, &whole);
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(upstream.requests().len(), length - 1, "nothing is tried twice");
+    });
+}
+
 #[test]
 fn a_clean_end_without_a_terminal_event_is_an_error() {
     support::run(async {

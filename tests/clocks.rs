@@ -15,6 +15,32 @@ async fn proxy(upstream: &Upstream, setting: &str) -> Proxy {
     Proxy::start(Config::new().upstream(upstream).toml(&format!("upstream.{setting} = \"300ms\""))).await
 }
 
+/// A listener whose queue is full answers nobody.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_connect_clock() {
+    support::run(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        loop {
+            let connecting = tokio::net::TcpStream::connect(address);
+            match tokio::time::timeout(Duration::from_millis(200), connecting).await {
+                Ok(stream) => queue.push(stream.unwrap()),
+                Err(_) => break,
+            }
+        }
+        let config =
+            Config::new().base_url(&format!("http://{address}")).toml("upstream.connect_timeout = \"300ms\"");
+        let proxy = Proxy::start(config).await;
+        let answer = proxy.client().post("/claude/v1/messages", &body(true)).await.expect(504).json();
+        assert_eq!(answer["type"], "error");
+        assert!(answer["error"]["message"].as_str().unwrap().contains("connect_timeout"), "{answer}");
+    });
+}
+
 #[test]
 fn the_head_clock() {
     support::run(async {

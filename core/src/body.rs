@@ -51,6 +51,15 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the body is compressed: its bytes then say nothing to us. `identity` is no compression.
+pub fn is_compressed(headers: &HeaderMap) -> bool {
+    let plain = |value: &HeaderValue| {
+        let coding = value.as_bytes().trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    };
+    !headers.get_all(header::CONTENT_ENCODING).iter().all(plain)
+}
+
 /// A body: nothing, all of it, or bytes still arriving. Pulled by the client; dropping it lets the
 /// upstream go.
 pub enum Body {

@@ -14,6 +14,7 @@ pub struct Config {
     pub(super) no_scripts: bool,
     pub(super) no_file: bool,
     pub(super) directory: Option<PathBuf>,
+    pub(super) open_files: Option<u32>,
 }
 
 impl Config {
@@ -66,6 +67,12 @@ impl Config {
     /// A variable of the environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// No more files than these may be open.
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
         self
     }
 

@@ -181,7 +181,15 @@ fn home(config: &Config) -> tempfile::TempDir {
 
 /// The binary with a clean environment in this home, in a process group of its own.
 fn command(home: &Path, config: &Config) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ccproxy"));
+    let binary = env!("CARGO_BIN_EXE_ccproxy");
+    let mut command = match config.open_files {
+        None => Command::new(binary),
+        Some(most) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), binary]);
+            shell
+        }
+    };
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command
         .env_clear()

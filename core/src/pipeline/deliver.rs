@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
+use http::{Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
 use super::{announce, dispatch, refuse};
@@ -51,11 +51,14 @@ pub(super) fn deliver(answer: Answer, finish: Finish) -> Response<Body> {
     tally.status.store(u32::from(answer.status.as_u16()), Ordering::Relaxed);
     exchange.enter(Moment::Streaming);
     let wire = exchange.generation.listeners.wants(Kind::HttpResponse);
+    let unsent = exchange.request.lock().method == Method::HEAD
+        || matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let delivery = Delivery {
         capture: announce::Capture::new(wire),
         head: wire.then(|| (answer.status, answer.headers.clone())),
         inner: answer.body,
         finish,
+        unsent,
     };
     let mut response = Response::new(Body::stream(delivery));
     *response.status_mut() = answer.status;
@@ -68,6 +71,8 @@ struct Delivery {
     capture: announce::Capture,
     head: Option<(http::StatusCode, http::HeaderMap)>,
     finish: Finish,
+    /// HTTP sends no body with this answer, so that nobody will ask for it.
+    unsent: bool,
 }
 
 impl http_body::Body for Delivery {
@@ -112,7 +117,7 @@ impl http_body::Body for Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         // An empty body is never polled: it was whole from the start.
-        self.finish.whole |= http_body::Body::is_end_stream(&self.inner);
+        self.finish.whole |= self.unsent || http_body::Body::is_end_stream(&self.inner);
         if let Some((status, headers)) = &self.head {
             announce::http_response(&self.finish.exchange, "client", *status, headers, &mut self.capture);
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use http::{HeaderValue, header};
 
 use super::{announce, meter, watch};
-use crate::body::Answer;
+use crate::body::{Answer, is_compressed};
 use crate::error::{Error, Kind, Result, Side};
 use crate::exchange::{Exchange, Moment};
 use crate::hooks;
@@ -63,9 +63,7 @@ async fn ask(
     exchange.tally.head_micros.store(micros(exchange), Ordering::Relaxed);
     announce::received(exchange, &answer);
     // 9 the answer's bytes pass under watch
-    let tracked = answer.is_event_stream()
-        && answer.status.is_success()
-        && !answer.headers.contains_key(header::CONTENT_ENCODING);
+    let tracked = answer.is_event_stream() && answer.status.is_success() && !is_compressed(&answer.headers);
     if answer.is_event_stream() {
         exchange.tally.streamed.store(true, Ordering::Relaxed);
     }

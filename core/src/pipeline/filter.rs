@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, StreamBody};
 
 use super::judge::Judge;
 use super::refuse;
-use crate::body::{Answer, Body};
+use crate::body::{Answer, Body, is_compressed};
 use crate::chain::Link;
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
@@ -31,7 +31,7 @@ pub(super) fn filter(exchange: &Arc<Exchange>, passed: &[&Arc<Link>], answer: An
         let links = passed.iter().rev().filter(|link| has(link) && link.meets_status(answer.status));
         links.map(|link| (*link).clone()).collect()
     };
-    let plain = !answer.headers.contains_key(http::header::CONTENT_ENCODING);
+    let plain = !is_compressed(&answer.headers);
     let format =
         exchange.format().filter(|_| answer.is_event_stream() && answer.status.is_success() && plain);
     let events = if format.is_some() { wanted(|link| link.spec.moments.event) } else { Vec::new() };

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header;
 use http_body::{Frame, SizeHint};
 
 use super::announce;
-use crate::body::{Answer, Body};
+use crate::body::{Answer, Body, is_compressed};
 use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::format::Format;
@@ -24,7 +23,7 @@ pub(super) fn meter(exchange: &Arc<Exchange>, operation: &Operation, answer: Ans
     if !wanted {
         return answer;
     }
-    let readable = !answer.headers.contains_key(header::CONTENT_ENCODING) && !answer.is_event_stream();
+    let readable = !is_compressed(&answer.headers) && !answer.is_event_stream();
     let body = Metered {
         inner: answer.body,
         format: readable.then(|| operation.format.clone()),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use http::Method;
 use http::request::Parts;
-use http::{Method, header};
 
 use super::Pipeline;
+use crate::body::is_compressed;
 use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{Client, Exchange, Request};
@@ -68,7 +69,7 @@ impl Pipeline {
         let mut document = Document::new(bytes);
         let mut request = exchange.request.lock();
         if json {
-            if request.headers.contains_key(header::CONTENT_ENCODING) {
+            if is_compressed(&request.headers) {
                 return Err(compressed());
             }
             let peek = document.check()?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{Pipeline, dispatch, filter, refuse};
-use crate::body::{Answer, Body};
+use crate::body::{Answer, Body, is_compressed};
 use crate::chain::{Link, RequestFacts};
 use crate::document::Document;
 use crate::error::{Error, Result};
@@ -130,9 +130,7 @@ impl Pipeline {
     async fn open(&self, passed: &Passed<'_>, answer: Answer) -> Result<(Head, Body)> {
         let wanted =
             passed.iter().any(|link| link.spec.moments.response && link.spec.body > BodyAccess::None);
-        let readable = wanted
-            && !answer.is_event_stream()
-            && !answer.headers.contains_key(http::header::CONTENT_ENCODING);
+        let readable = wanted && !answer.is_event_stream() && !is_compressed(&answer.headers);
         let Answer { status, headers, body } = answer;
         if !readable {
             return Ok((Head { status, headers, body: None }, body));

@@ -18,20 +18,23 @@ use crate::provider::Operation;
 /// Lets the stream pass byte for byte, and sees to its end.
 pub(super) fn watch(exchange: &Arc<Exchange>, operation: &Operation, answer: Answer) -> Answer {
     announce::stream_start(exchange);
+    let Answer { status, mut headers, body } = answer;
+    // An error event may take the place of what is missing, so that no length can be promised.
+    headers.remove(http::header::CONTENT_LENGTH);
     let listeners = &exchange.generation.listeners;
-    let body = Watched {
-        inner: answer.body,
+    let watched = Watched {
+        inner: body,
         tracker: operation.format.tracker(),
         format: operation.format.clone(),
         announced: listeners.wants(hooks::Kind::ProviderStreamChunk),
         capture: announce::Capture::new(listeners.wants(hooks::Kind::HttpResponse)),
-        head: (answer.status, answer.headers.clone()),
+        head: (status, headers.clone()),
         exchange: exchange.clone(),
         chunks: 0,
         bytes: 0,
         over: false,
     };
-    Answer { status: answer.status, headers: answer.headers, body: Body::stream(body) }
+    Answer { status, headers, body: Body::stream(watched) }
 }
 
 struct Watched {

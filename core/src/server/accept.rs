@@ -16,16 +16,16 @@ use tokio::sync::Semaphore;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::drain::{Drain, Phase, Seat};
+use super::files::Room;
 use super::guard::Guard;
 use super::handler::Handler;
 use super::line::Line;
 use super::service::Service;
 use super::wire::Wire;
+use crate::patience::Patience;
 use crate::settings::ServerSettings;
 use crate::socket::Socket;
 
-/// Connections that are told "full house" at once; further ones are closed without a word.
-const MOST_REFUSALS: usize = 64;
 const REFUSAL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// How long a refused client may take to read that.
@@ -52,6 +52,8 @@ pub(super) struct Acceptor<H> {
     drain: Drain,
     handler: Arc<H>,
     http: auto::Builder<TokioExecutor>,
+    room: Room,
+    /// Clients that are told "full house" now; further ones are closed without a word.
     refusals: Arc<Semaphore>,
 }
 
@@ -62,10 +64,11 @@ impl<H: Handler> Acceptor<H> {
         guard: Arc<Guard>,
         drain: Drain,
         handler: Arc<H>,
+        room: Room,
     ) -> Self {
         let http = builder(&settings);
-        let refusals = Arc::new(Semaphore::new(MOST_REFUSALS));
-        Acceptor { settings, tls: tls.map(TlsAcceptor::from), guard, drain, handler, http, refusals }
+        let refusals = Arc::new(Semaphore::new(room.refusals));
+        Acceptor { settings, tls: tls.map(TlsAcceptor::from), guard, drain, handler, http, room, refusals }
     }
 
     /// Takes connections from one listener for as long as it is polled.
@@ -88,7 +91,7 @@ impl<H: Handler> Acceptor<H> {
     }
 
     fn welcome(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
-        if self.drain.connections() >= self.settings.max_connections {
+        if self.drain.connections() >= self.room.connections {
             self.refuse(stream);
             return;
         }
@@ -98,7 +101,7 @@ impl<H: Handler> Acceptor<H> {
 
     /// Full house: says so at once rather than letting the client wait for nobody knows how long.
     fn refuse(&self, mut stream: TcpStream) {
-        tracing::warn!(limit = self.settings.max_connections, "full house: refusing connections");
+        tracing::warn!(limit = self.room.connections, "full house: refusing connections");
         let Ok(permit) = self.refusals.clone().try_acquire_owned() else { return };
         if self.tls.is_some() {
             return;
@@ -121,9 +124,10 @@ impl<H: Handler> Acceptor<H> {
     async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, mut seat: Seat) {
         // Answers are small and urgent; failing to say so only makes them slower.
         let _ = stream.set_nodelay(true);
-        let Some((socket, http2)) = self.handshake(stream, &mut seat).await else { return };
+        let Some((socket, http2)) = self.handshake(stream, address, &mut seat).await else { return };
         let tls = self.tls.is_some();
         let line = Line::new(self.settings.max_head.max(8 << 10));
+        let seen = line.clone();
         let wire = Wire::new(socket, line.clone(), &self.settings, http2);
         let service = Service {
             handler: self.handler.clone(),
@@ -137,6 +141,8 @@ impl<H: Handler> Acceptor<H> {
         let service = hyper::service::service_fn(move |request| service.call(request));
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(wire), service));
         let mut told = false;
+        let most = self.settings.write_idle_timeout;
+        let mut leaving = Patience::new(most);
         let end = poll_fn(|cx| {
             match seat.phase(cx.waker()) {
                 Phase::Running => {}
@@ -147,16 +153,29 @@ impl<H: Handler> Acceptor<H> {
                 }
                 Phase::Now => return Poll::Ready(Ok(())),
             }
-            connection.as_mut().poll(cx)
+            let polled = connection.as_mut().poll(cx);
+            // An HTTP/2 client has to confirm that it heard of the end. One that is gone never will.
+            if polled.is_pending() && told && seen.is_http2() {
+                if !seen.is_busy() {
+                    return leaving.poll_expired(cx, most).map(Ok);
+                }
+                leaving.restart();
+            }
+            polled
         })
         .await;
         if let Err(error) = end {
-            tracing::debug!(peer = %address, error = %error, "a connection ended early");
+            report(address, &*error);
         }
     }
 
     /// TLS, where it is on, in the time that a request head has. A failed handshake ends the connection.
-    async fn handshake(&self, stream: TcpStream, seat: &mut Seat) -> Option<(Socket, bool)> {
+    async fn handshake(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        seat: &mut Seat,
+    ) -> Option<(Socket, bool)> {
         let Some(tls) = &self.tls else { return Some((Socket::Plain(stream), false)) };
         let mut accepting = pin!(tokio::time::timeout(self.settings.head_timeout, tls.accept(stream)));
         let accepted = poll_fn(|cx| match seat.phase(cx.waker()) {
@@ -169,8 +188,13 @@ impl<H: Handler> Acceptor<H> {
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                 Some((Socket::Tls(Box::new(TlsStream::Server(stream))), http2))
             }
+            // A client that just left said nothing wrong.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::info!(peer = %address, "refused: a TLS handshake failed: {error}");
+                None
+            }
             Ok(Err(error)) => {
-                tracing::debug!(%error, "a TLS handshake failed");
+                tracing::debug!(peer = %address, %error, "a TLS handshake failed");
                 None
             }
             Err(_) => None,
@@ -205,6 +229,23 @@ fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     builder
+}
+
+/// How a connection ended that did not end well: what its client did wrong is worth a line. hyper and
+/// the socket side have answered it already, where that was possible.
+fn report(peer: SocketAddr, error: &(dyn std::error::Error + Send + Sync + 'static)) {
+    let http = error.downcast_ref::<hyper::Error>();
+    if http.is_some_and(|error| error.is_parse() || error.is_parse_too_large()) {
+        tracing::info!(%peer, "refused: not a valid HTTP message: {error}");
+    } else if let Some(silent) = cause(error).filter(|cause| cause.kind() == io::ErrorKind::TimedOut) {
+        tracing::info!(%peer, "gave up on a client: {silent}");
+    } else {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+fn cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
+    error.downcast_ref().or_else(|| error.source()?.downcast_ref())
 }
 
 /// Errors of `accept` that are about the one connection that did not come to be.

@@ -11,6 +11,8 @@ use super::heads::{Framing, Heads, Verdict};
 pub(super) struct Line {
     heads: Mutex<Heads>,
     body_unread: AtomicBool,
+    /// Bytes of an HTTP/1 head have come whose request has not.
+    more: AtomicBool,
     /// Requests whose answer is not wholly handed over.
     busy: AtomicUsize,
     /// HTTP/2 answers whose last piece the connection has taken and not asked for another: their client
@@ -29,6 +31,7 @@ impl Line {
         Arc::new(Line {
             heads: Mutex::new(Heads::new(max_head)),
             body_unread: AtomicBool::new(false),
+            more: AtomicBool::new(false),
             busy: AtomicUsize::new(0),
             stuck: AtomicUsize::new(0),
             moved: AtomicBool::new(false),
@@ -39,22 +42,29 @@ impl Line {
 
     /// Bytes that were read from an HTTP/1 connection.
     pub(super) fn read(&self, bytes: &[u8]) {
-        self.heads.lock().feed(bytes);
+        let mut heads = self.heads.lock();
+        heads.feed(bytes);
+        self.more.store(heads.has_begun(), Ordering::Relaxed);
     }
 
     /// hyper has read an HTTP/1 head.
     pub(super) fn request(&self, framing: Framing) -> Verdict {
-        self.heads.lock().request(framing)
+        let mut heads = self.heads.lock();
+        let verdict = heads.request(framing);
+        self.more.store(heads.has_begun(), Ordering::Relaxed);
+        verdict
     }
 
     /// Whether bytes of a head have come whose request has not.
-    pub(super) fn head_has_begun(&self) -> bool {
-        self.heads.lock().has_begun()
+    pub(super) fn has_more(&self) -> bool {
+        self.more.load(Ordering::Relaxed)
     }
 
     /// Nothing more has to be kept of heads: it turned out to be HTTP/2.
     pub(super) fn forget_heads(&self) {
         self.heads.lock().forget();
+        self.more.store(false, Ordering::Relaxed);
+        self.http2.store(true, Ordering::Release);
     }
 
     /// Whether the bytes that came first are these.

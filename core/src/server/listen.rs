@@ -4,9 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::error::{Error, Result};
@@ -72,14 +75,41 @@ pub(super) fn tls(settings: &TlsSettings) -> Result<Arc<ServerConfig>> {
     let private = PrivateKeyDer::from_pem_file(&settings.key)
         .map_err(|error| Error::internal(format!("cannot read a private key from `{key}`: {error}")))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::internal(format!("TLS is not available: {error}")))?
         .with_no_client_auth()
-        .with_single_cert(chain, private)
+        .with_single_cert(chain.clone(), private)
         .map_err(|error| {
             Error::internal(format!("certificate `{certificate}` and key `{key}` cannot be used: {error}"))
         })?;
+    check_dates(&chain, &provider, &certificate)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// A certificate that every client will refuse is better told now. rustls itself only looks at those of others,
+/// so it is asked whether it would believe this one; any objection but the date's is the clients' business.
+fn check_dates(
+    chain: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+    shown: &std::path::Display<'_>,
+) -> Result<()> {
+    let Some((leaf, rest)) = chain.split_first() else { return Ok(()) };
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(chain.last().cloned());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+    let (Ok(verifier), Ok(name)) = (verifier, ServerName::try_from("localhost")) else { return Ok(()) };
+    let what = match verifier.verify_server_cert(leaf, rest, &name, &[], UnixTime::now()) {
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        )) => "has expired",
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        )) => "is not valid yet",
+        _ => return Ok(()),
+    };
+    Err(Error::internal(format!(
+        "the certificate `{shown}` {what}: renew it, or correct the clock of this machine"
+    )))
 }

@@ -6,6 +6,7 @@ mod server;
 mod signals;
 
 mod accept;
+mod files;
 mod heads;
 mod line;
 mod outgoing;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::accept::Acceptor;
 use super::drain::{Drain, Phase};
+use super::files;
 use super::guard::Guard;
 use super::handler::Handler;
 use super::listen;
@@ -70,8 +71,15 @@ impl Server {
     /// finish within `drain_timeout`. Returns when the last connection is gone.
     pub async fn run<H: Handler>(self, handler: Arc<H>, shutdown: impl Future<Output = ()>) {
         let drain = self.drain;
-        let acceptor =
-            Arc::new(Acceptor::new(self.settings.clone(), self.tls, self.guard, drain.clone(), handler));
+        let room = files::room(self.settings.max_connections);
+        let acceptor = Arc::new(Acceptor::new(
+            self.settings.clone(),
+            self.tls,
+            self.guard,
+            drain.clone(),
+            handler,
+            room,
+        ));
         let accepting = self.listeners.into_iter().map(|listener| acceptor.clone().accept(listener));
         tokio::select! {
             _ = futures_util::future::join_all(accepting) => {}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, ORIGIN, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -43,6 +43,7 @@ impl<H: Handler> Service<H> {
             self.follow(&mut request);
         }
         let line = (!http2).then(|| self.line.clone());
+        let tunnel = !http2 && request.method() == Method::CONNECT;
         let (parts, body) = request.into_parts();
         let body = RequestBody::wire(body, line.clone(), self.max_body, self.body_idle);
 
@@ -66,8 +67,9 @@ impl<H: Handler> Service<H> {
             if let (Some(guard), Some(origin)) = (guard, origin) {
                 guard.share(origin, response.headers_mut());
             }
-            if line.is_some_and(|line| line.body_unread()) {
-                // The rest of the request stands between us and the next one.
+            if line.is_some_and(|line| line.body_unread()) || tunnel {
+                // The rest of the request stands between us and the next one; what follows a refused
+                // `CONNECT` may be meant for the other end of the tunnel.
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response.map(|body| Outgoing::new(body, turn, http2)))

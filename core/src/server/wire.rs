@@ -20,6 +20,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(300);
 /// How long, after an answer that came before the request's end, the rest of the request is read and
 /// thrown away. Closing at once would make the kernel reset the connection under the answer.
 const LINGER: Duration = Duration::from_secs(5);
+/// Most bytes that are read while a request is answered.
+const AHEAD: usize = 16 << 10;
 /// How an HTTP/2 connection begins (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const TIMEOUT_ANSWER: &[u8] =
@@ -41,10 +43,15 @@ pub(super) struct Wire {
     http2: bool,
     ended: bool,
     shut: bool,
+    /// Bytes read while hyper wanted none.
+    ahead: Vec<u8>,
 }
 
 impl Wire {
     pub(super) fn new(socket: Socket, line: Arc<Line>, settings: &ServerSettings, http2: bool) -> Self {
+        if http2 {
+            line.forget_heads();
+        }
         let shortest = settings.head_timeout.min(KEEP_ALIVE).min(settings.write_idle_timeout);
         Wire {
             socket,
@@ -59,6 +66,7 @@ impl Wire {
             http2,
             ended: false,
             shut: false,
+            ahead: Vec::new(),
         }
     }
 
@@ -83,7 +91,8 @@ impl Wire {
         }
         if self.line.take_begun() {
             self.fresh = false;
-            self.idle = true;
+            // The start of the next head may have come with the last request: its clock runs.
+            self.idle = !self.line.has_more();
             self.reading.restart();
         }
         if self.line.is_busy() {
@@ -91,11 +100,13 @@ impl Wire {
         }
         if !self.http2 && !self.idle {
             ready!(self.reading.poll_expired(cx, self.head_timeout));
-            if self.line.head_has_begun() {
-                // Best effort: what does not fit into the socket's buffer now is not worth a wait.
-                let _ = Pin::new(&mut self.socket).poll_write(cx, TIMEOUT_ANSWER);
-                let _ = Pin::new(&mut self.socket).poll_flush(cx);
+            if !self.line.has_more() {
+                self.ended = true;
+                return Poll::Ready(Ok(()));
             }
+            // Best effort: what does not fit into the socket's buffer now is not worth a wait.
+            let _ = Pin::new(&mut self.socket).poll_write(cx, TIMEOUT_ANSWER);
+            let _ = Pin::new(&mut self.socket).poll_flush(cx);
             return Poll::Ready(Err(silent("the request head did not come")));
         }
         ready!(self.reading.poll_expired(cx, KEEP_ALIVE));
@@ -131,6 +142,27 @@ impl Wire {
         Poll::Ready(Err(silent("the client takes no bytes")))
     }
 
+    /// While a request is answered, hyper notices that its client leaves only if the client has sent
+    /// nothing after it. Otherwise this reads on, within a bound.
+    fn look_ahead(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while self.line.has_more() && self.line.is_busy() && self.ahead.len() < AHEAD {
+            let mut scratch = [0; 4 << 10];
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.socket).poll_read(cx, &mut buffer)? {
+                Poll::Pending => break,
+                Poll::Ready(()) if buffer.filled().is_empty() => {
+                    self.ended = true;
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client left"));
+                }
+                Poll::Ready(()) => {
+                    self.heard(buffer.filled());
+                    self.ahead.extend_from_slice(buffer.filled());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what still comes and throws it away, for a while.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scratch = [0; 16 << 10];
@@ -160,6 +192,12 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.ahead.is_empty() {
+            let count = this.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&this.ahead[..count]);
+            this.ahead.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         match Pin::new(&mut this.socket).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
@@ -198,6 +236,9 @@ impl AsyncWrite for Wire {
     #[inline]
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.line.has_more() {
+            this.look_ahead(cx)?;
+        }
         match Pin::new(&mut this.socket).poll_flush(cx) {
             // TLS may hold bytes that the socket does not take.
             Poll::Pending => {
@@ -215,7 +256,7 @@ impl AsyncWrite for Wire {
             this.shut = true;
         }
         // Only a client that may still be sending has to be heard out.
-        if this.http2 || !(this.line.body_unread() || this.line.head_has_begun()) {
+        if this.http2 || !(this.line.body_unread() || this.line.has_more()) {
             return Poll::Ready(Ok(()));
         }
         this.linger(cx)

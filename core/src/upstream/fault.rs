@@ -44,14 +44,7 @@ pub(super) fn expired(origin: &Origin, wait: Wait, limits: &Limits) -> Error {
 
 /// No connection.
 pub(super) fn connect(origin: &Origin, way: &Way, error: &(dyn StdError + 'static)) -> Error {
-    let origin = show(origin);
-    let through = match way {
-        Way::Direct => String::new(),
-        Way::Forward { proxy, .. } | Way::Tunnel { proxy, .. } | Way::Socks { proxy, .. } => {
-            // Its userinfo was taken out when the URL was read.
-            proxy.authority().map(|proxy| format!(" through the proxy `{proxy}`")).unwrap_or_default()
-        }
-    };
+    let (origin, through) = (show(origin), through(way));
     let causes = causes(error);
     let what = match io_kind(error) {
         Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
@@ -126,10 +119,38 @@ pub(super) fn vanished(origin: &Origin) -> Error {
     Error::upstream(Kind::BadGateway, format!("the connection to `{}` ended", show(origin)))
 }
 
+/// The proxy on the way refuses us. Its own answer is no business of the client's.
+pub(super) fn proxy_login(origin: &Origin, way: &Way) -> Error {
+    let text = format!("cannot reach `{}`{}: the proxy asks for a login", show(origin), through(way));
+    Error::upstream(Kind::BadGateway, text)
+}
+
+/// The proxy that is configured is of no use. The address may hold a password and is not repeated.
+pub(super) fn unusable_proxy(origin: &Origin, scheme: &str) -> Error {
+    Error::upstream(
+        Kind::BadGateway,
+        format!(
+            "cannot reach `{}`: a proxy with `{scheme}://` cannot be used: set `HTTPS_PROXY`, `HTTP_PROXY` or \
+             `upstream.proxy` to an `http://` or `socks5h://` URL",
+            show(origin)
+        ),
+    )
+}
+
 /// Too many origins: a sign of addresses made up per request.
 pub(super) fn too_many_origins() -> Error {
     Error::upstream(Kind::Unavailable, "too many different upstream addresses are in use")
         .with_header(RETRY_AFTER, http::HeaderValue::from_static("1"))
+}
+
+fn through(way: &Way) -> String {
+    match way {
+        Way::Direct => String::new(),
+        Way::Forward { proxy, .. } | Way::Tunnel { proxy, .. } | Way::Socks { proxy, .. } => {
+            // Its userinfo was taken out when the URL was read.
+            proxy.authority().map(|proxy| format!(" through the proxy `{proxy}`")).unwrap_or_default()
+        }
+    }
 }
 
 /// Scheme and authority, without userinfo.

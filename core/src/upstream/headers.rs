@@ -40,6 +40,10 @@ fn strip(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
     if found.contains(&header::CONNECTION) {
         strip_named(headers);
     }
+    if found.contains(&header::TRANSFER_ENCODING) {
+        // The coding tells where the body ends, whatever the length says (RFC 9112 section 6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
     for name in found {
         headers.remove(name);
     }
@@ -112,7 +116,6 @@ mod tests {
         let mut headers = map(&[
             ("connection", "x-hop"),
             ("x-hop", "1"),
-            ("transfer-encoding", "chunked"),
             ("content-length", "3"),
             ("retry-after", "1"),
             ("request-id", "req_1"),
@@ -123,5 +126,12 @@ mod tests {
             names(&headers),
             ["anthropic-ratelimit-requests-remaining", "content-length", "request-id", "retry-after"]
         );
+    }
+
+    #[test]
+    fn a_length_beside_a_coding_is_not_believed() {
+        let mut headers = map(&[("transfer-encoding", "chunked"), ("content-length", "3")]);
+        strip_answer(&mut headers);
+        assert!(headers.is_empty(), "{headers:?}");
     }
 }

@@ -53,7 +53,8 @@ impl Host {
         let cx = &mut Context::from_waker(Waker::noop());
         loop {
             let mut lane = self.idle.lock().pop_back()?;
-            if lane.idle_since.elapsed() < self.keep.idle && lane.is_reusable(cx) {
+            let idle = lane.idle_since.elapsed();
+            if idle < self.keep.idle && lane.is_fresh(cx, idle) {
                 return Some(lane);
             }
         }

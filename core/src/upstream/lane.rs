@@ -7,7 +7,9 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -17,17 +19,23 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
+use super::cable::{Cable, End};
 use super::clock::{Clock, Limits, Wait};
 use super::gate::Gate;
 use crate::socket::Socket;
 
+/// A connection that was in use this short a time ago is taken to be there still.
+const AT_ONCE: Duration = Duration::from_millis(1);
+/// Largest head of an answer, and what is read ahead of a client that takes nothing.
+const MOST_READ: usize = 64 << 10;
 /// Rounds of polls before other tasks get their turn.
 const ROUNDS: usize = 4;
 
 /// A connection, busy or idle. Dropping it closes it.
 pub(super) struct Lane {
     sender: SendRequest<Full<Bytes>>,
-    connection: Connection<TokioIo<Socket>, Full<Bytes>>,
+    connection: Connection<TokioIo<Cable>, Full<Bytes>>,
+    end: Arc<End>,
     /// How the connection ended.
     ended: Option<Option<hyper::Error>>,
     gate: Arc<Gate>,
@@ -54,12 +62,15 @@ pub(super) enum Sent {
 impl Lane {
     /// Starts HTTP/1.1 on a fresh connection.
     pub(super) async fn start(socket: Socket, limits: Limits) -> hyper::Result<Box<Self>> {
-        let (sender, connection) = http1::Builder::new().handshake(TokioIo::new(socket)).await?;
+        let (cable, end) = Cable::new(socket);
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MOST_READ).handshake(TokioIo::new(cable)).await?;
         let gate = Arc::new(Gate::default());
         let waker = Waker::from(gate.clone());
         Ok(Box::new(Lane {
             sender,
             connection,
+            end,
             ended: None,
             gate,
             waker,
@@ -125,10 +136,22 @@ impl Lane {
         }
     }
 
+    /// Whether a lane that was kept is still good. The event loop may not have seen its end yet, and a
+    /// request that meets it cannot be sent again: after some idleness the kernel is asked.
+    pub(super) fn is_fresh(&mut self, cx: &mut Context<'_>, idle: Duration) -> bool {
+        if idle < AT_ONCE {
+            return self.is_reusable(cx);
+        }
+        self.end.look.store(true, Ordering::Relaxed);
+        let fresh = self.is_reusable(cx);
+        self.end.look.store(false, Ordering::Relaxed);
+        fresh
+    }
+
     /// Whether another request can be sent. Lets the connection notice that the last answer is over, or
     /// that the other end has left.
     pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.ended.is_some() {
+        if self.ended.is_some() || self.end.deaf.load(Ordering::Relaxed) {
             return false;
         }
         self.gate.enter(cx.waker());

@@ -1,6 +1,7 @@
 //! Step 8: requests to providers. Pooled connections, four clocks, bytes pulled by the client.
 
 mod body;
+mod cable;
 mod clock;
 mod connect;
 mod fault;
@@ -37,7 +38,7 @@ use self::lane::{Lane, Sent};
 use self::proxy::{Proxies, Way};
 use self::trunk::Trunk;
 use self::trust::Trust;
-use crate::body::{Answer, Body, is_event_stream};
+use crate::body::{Answer, Body, is_compressed, is_event_stream};
 use crate::error::{Error, Result};
 use crate::provider::{Origin, Outbound};
 use crate::settings::UpstreamSettings;
@@ -87,7 +88,8 @@ impl Upstream {
         async move {
             let (host, call, lane) = ready?;
             let Some(mut lane) = lane else { return Box::pin(self.over_other(&host, call)).await };
-            let sent = lane.send(call).await;
+            let spare = spare(&call);
+            let sent = again(lane.send(call).await, spare);
             match self.answer(&host, Carrier::Lane(lane), sent) {
                 Outcome::Done(answer) => answer,
                 Outcome::Unsent(call) => Box::pin(self.over_other(&host, call)).await,
@@ -99,7 +101,8 @@ impl Upstream {
     async fn over_other(&self, host: &Arc<Host>, mut call: Call) -> Result<Answer> {
         for _ in 0..STALE_TRIES {
             let outcome = if let Some(lane) = host.lane() {
-                self.over_lane(host, lane, call).await
+                let spare = spare(&call);
+                self.over_lane(host, lane, call, spare).await
             } else if let Some(place) = host.trunk() {
                 self.over_trunk(host, place, call).await
             } else {
@@ -119,7 +122,8 @@ impl Upstream {
             self.over_trunk(host, place, call).await
         } else {
             let lane = Lane::start(opened.socket, self.limits).await.map_err(failed)?;
-            self.over_lane(host, lane, call).await
+            // A fresh connection was not closed for being idle.
+            self.over_lane(host, lane, call, None).await
         };
         match outcome {
             Outcome::Done(answer) => answer,
@@ -142,8 +146,14 @@ impl Upstream {
         Ok(hosts.entry(origin.clone()).or_insert(host).clone())
     }
 
-    async fn over_lane(&self, host: &Arc<Host>, mut lane: Box<Lane>, call: Call) -> Outcome {
-        let sent = lane.send(call).await;
+    async fn over_lane(
+        &self,
+        host: &Arc<Host>,
+        mut lane: Box<Lane>,
+        call: Call,
+        spare: Option<Box<Call>>,
+    ) -> Outcome {
+        let sent = again(lane.send(call).await, spare);
         self.answer(host, Carrier::Lane(lane), sent)
     }
 
@@ -163,6 +173,12 @@ impl Upstream {
             Sent::Head(head) if head.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(fault::upgraded(origin))
             }
+            Sent::Head(head)
+                if head.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                    && matches!(host.way, Way::Forward { .. }) =>
+            {
+                Err(fault::proxy_login(origin, &host.way))
+            }
             Sent::Head(head) => self.receive(host, carrier, head),
             Sent::Failed(error) => Err(fault::no_head(origin, &error)),
             Sent::Vanished => Err(fault::vanished(origin)),
@@ -176,8 +192,11 @@ impl Upstream {
         let (parts, incoming) = head.into_parts();
         let (status, mut headers) = (parts.status, parts.headers);
         headers::strip_answer(&mut headers);
-        let events = is_event_stream(&headers);
-        let small = incoming.size_hint().exact().is_some_and(|length| length <= SMALL);
+        let stream = is_event_stream(&headers);
+        // Nothing can be told of the events inside a compressed stream: all its bytes are data.
+        let events = stream && !is_compressed(&headers);
+        // How a stream ends is judged by its events, wherever it is cut.
+        let small = !stream && incoming.size_hint().exact().is_some_and(|length| length <= SMALL);
         let mut body = AnswerBody::new(incoming, carrier, host.clone(), self.limits, events);
         if !small {
             return Ok(Answer { status, headers, body: Body::stream(body) });
@@ -211,6 +230,20 @@ enum Outcome {
     Done(Result<Answer>),
     /// Nothing was written.
     Unsent(Call),
+}
+
+/// A copy of a request that may be sent twice without harm: one that only asks.
+fn spare(call: &Call) -> Option<Box<Call>> {
+    call.method().is_safe().then(|| Box::new(call.clone()))
+}
+
+/// A kept connection that ended before a byte of the answer was mostly closed for being idle, just as the
+/// request was written.
+fn again(sent: Sent, spare: Option<Box<Call>>) -> Sent {
+    match (sent, spare) {
+        (Sent::Failed(_) | Sent::Vanished, Some(call)) => Sent::Unsent(*call),
+        (sent, _) => sent,
+    }
 }
 
 /// The request as HTTP/1.1 sends it.

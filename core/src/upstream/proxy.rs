@@ -3,6 +3,7 @@
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
+use super::fault;
 use crate::error::{Error, Result};
 use crate::provider::Origin;
 
@@ -38,16 +39,20 @@ pub(super) enum Way {
 
 /// The rules: from the `upstream.proxy` setting, or else from the environment.
 #[derive(Debug)]
-pub(super) struct Proxies(Matcher);
+pub(super) struct Proxies {
+    matcher: Matcher,
+    /// `NO_PROXY=*`, which the matcher does not apply to addresses.
+    none: bool,
+}
 
 impl Proxies {
     /// `setting` overrides the environment, `NO_PROXY` included.
     pub(super) fn new(setting: Option<&str>) -> Result<Self> {
-        let Some(url) = setting else { return Ok(Proxies(Matcher::from_env())) };
+        let Some(url) = setting else { return Ok(Self::from_environment()) };
         let matcher = Matcher::builder().all(url.to_owned()).build();
         let probe = matcher.intercept(&Uri::from_static("https://example.com/"));
         match probe.as_ref().map(Intercept::uri).and_then(Uri::scheme_str) {
-            Some("http" | "socks5" | "socks5h") => Ok(Proxies(matcher)),
+            Some("http" | "socks5" | "socks5h") => Ok(Proxies { matcher, none: false }),
             // The value may hold a password, so it is not repeated.
             _ => Err(Error::internal(
                 "`upstream.proxy` is not a usable proxy URL: give `http://host:port`, `socks5://host:port` or `socks5h://host:port`",
@@ -55,15 +60,23 @@ impl Proxies {
         }
     }
 
+    fn from_environment() -> Self {
+        let except = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).unwrap_or_default();
+        Proxies { matcher: Matcher::from_env(), none: all(&except) }
+    }
+
     /// The way to `origin`.
     pub(super) fn way(&self, origin: &Origin) -> Result<Way> {
+        if self.none {
+            return Ok(Way::Direct);
+        }
         let target = Uri::builder()
             .scheme(origin.scheme.clone())
             .authority(origin.authority.clone())
             .path_and_query("/")
             .build()
             .map_err(|error| Error::internal(format!("the upstream address is not a URL: {error}")))?;
-        let Some(found) = self.0.intercept(&target) else { return Ok(Way::Direct) };
+        let Some(found) = self.matcher.intercept(&target) else { return Ok(Way::Direct) };
         let proxy = found.uri().clone();
         match proxy.scheme_str() {
             Some("http") => {
@@ -79,12 +92,14 @@ impl Proxies {
                 login: found.raw_auth().map(|(user, password)| (user.to_owned(), password.to_owned())),
                 proxy,
             }),
-            other => Err(Error::internal(format!(
-                "a proxy with `{}://` cannot be used: set `HTTPS_PROXY` or `upstream.proxy` to an `http://` or `socks5h://` URL",
-                other.unwrap_or_default()
-            ))),
+            other => Err(fault::unusable_proxy(origin, other.unwrap_or_default())),
         }
     }
+}
+
+/// Whether a `NO_PROXY` list excepts everything.
+fn all(except: &str) -> bool {
+    except.split(',').any(|entry| entry.trim() == "*")
 }
 
 #[cfg(test)]
@@ -124,9 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn a_star_excepts_everything() {
+        assert!(all("*") && all("a, *") && !all("") && !all("*.example.com"));
+        let matcher = Matcher::builder().all("http://127.0.0.1:1").build();
+        let way = Proxies { matcher, none: true }.way(&origin("https"));
+        assert!(matches!(way, Ok(Way::Direct)));
+    }
+
+    #[test]
+    fn a_kind_of_proxy_that_cannot_be_used_is_told_to_the_client() {
+        let matcher = Matcher::builder().all("https://u:secret@127.0.0.1:1").build();
+        let error = Proxies { matcher, none: false }.way(&origin("https")).expect_err("no such proxy");
+        assert_eq!(error.status(), 502);
+        assert!(error.message().contains("HTTPS_PROXY") && !error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
     fn no_proxy_is_heard() {
         let matcher = Matcher::builder().all("http://127.0.0.1:1").no("example.com,127.0.0.0/8").build();
-        let proxies = Proxies(matcher);
+        let proxies = Proxies { matcher, none: false };
         assert!(matches!(proxies.way(&origin("https")), Ok(Way::Direct)));
     }
 }

@@ -1,7 +1,7 @@
 //! Tells data from signs of life in an event stream: pings and comments pass to the client but do not
 //! count as data, or a stalled model would look alive for ever.
 
-use memchr::memchr;
+use memchr::memchr2;
 
 /// Looks at the bytes of one event stream as they pass. Right at every split of the bytes.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(super) struct Pulse {
     held: usize,
     /// The present event is a ping.
     ping: bool,
+    /// The last byte was a CR: a LF that follows belongs to it.
+    after_cr: bool,
 }
 
 /// `event: keep-alive` is the longest line start that matters.
@@ -27,14 +29,18 @@ enum Line {
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Pulse { line: Line::Start, start: [0; START], held: 0, ping: false }
+        Pulse { line: Line::Start, start: [0; START], held: 0, ping: false, after_cr: false }
     }
 
     /// Takes the next bytes; whether there is data in them.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> bool {
         let mut data = false;
+        if self.after_cr && !bytes.is_empty() {
+            self.after_cr = false;
+            bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+        }
         while !bytes.is_empty() {
-            let end = memchr(b'\n', bytes);
+            let end = memchr2(b'\r', b'\n', bytes);
             let part = &bytes[..end.unwrap_or(bytes.len())];
             if self.line == Line::Start {
                 self.hold(part);
@@ -46,7 +52,12 @@ impl Pulse {
             match end {
                 None => break,
                 Some(end) => {
+                    let cr = bytes[end] == b'\r';
                     bytes = &bytes[end + 1..];
+                    if cr {
+                        self.after_cr = bytes.is_empty();
+                        bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+                    }
                     self.line = Line::Start;
                     self.held = 0;
                 }
@@ -93,6 +104,9 @@ mod tests {
         ("event: ping\ndata: {}\n\nevent: message_stop\ndata: {}\n\n", true),
         ("event: ping\ndata: {}\n\ndata: [DONE]\n\n", true),
         (": x\ndata: 1\n\n", true),
+        ("event: ping\rdata: {}\r\r: x\r\r", false),
+        ("event: ping\rdata: {}\r\revent: a\rdata: {}\r\r", true),
+        ("event: ping\r\ndata: {}\r\n\r\ndata: {}\r\n\r\n", true),
     ];
 
     #[test]

@@ -1,7 +1,8 @@
 //! One HTTP/2 connection to a provider, shared by many exchanges. A task of its own drives it.
 
+use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,6 +35,8 @@ const MOST_HEAD: u32 = 64 << 10;
 pub(super) struct Trunk {
     sender: SendRequest<Full<Bytes>>,
     streams: AtomicUsize,
+    /// It has refused a stream: the next one goes elsewhere.
+    spent: AtomicBool,
     idle_since: Mutex<Instant>,
 }
 
@@ -59,12 +62,17 @@ impl Trunk {
                 tracing::debug!(%error, "an HTTP/2 connection to a provider ended");
             }
         });
-        Ok(Arc::new(Trunk { sender, streams: AtomicUsize::new(0), idle_since: Mutex::new(Instant::now()) }))
+        Ok(Arc::new(Trunk {
+            sender,
+            streams: AtomicUsize::new(0),
+            spent: AtomicBool::new(false),
+            idle_since: Mutex::new(Instant::now()),
+        }))
     }
 
     /// A place for one more stream.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
-        if self.sender.is_closed() {
+        if self.sender.is_closed() || self.spent.load(Ordering::Acquire) {
             return None;
         }
         let room = |streams| (streams < MOST_STREAMS).then_some(streams + 1);
@@ -75,6 +83,7 @@ impl Trunk {
     /// Whether it is alive, and in use or not idle for longer than `idle`.
     pub(super) fn is_wanted(&self, idle: Duration) -> bool {
         !self.sender.is_closed()
+            && !self.spent.load(Ordering::Acquire)
             && (self.streams.load(Ordering::Acquire) > 0 || self.idle_since.lock().elapsed() < idle)
     }
 }
@@ -89,12 +98,19 @@ impl Place {
     ) -> Sent {
         clock.restart(Wait::Head);
         to_http2(origin, &mut request);
+        let mut spare = Some(request.clone());
         let mut answer = std::pin::pin!(self.0.sender.clone().try_send_request(request));
         std::future::poll_fn(move |cx| match answer.as_mut().poll(cx) {
             std::task::Poll::Ready(Ok(head)) => std::task::Poll::Ready(Sent::Head(head)),
             std::task::Poll::Ready(Err(mut error)) => std::task::Poll::Ready(match error.take_message() {
                 Some(request) => Sent::Unsent(request),
-                None => Sent::Failed(error.into_error()),
+                None => match spare.take().filter(|_| was_refused(error.error())) {
+                    Some(request) => {
+                        self.0.spent.store(true, Ordering::Release);
+                        Sent::Unsent(request)
+                    }
+                    None => Sent::Failed(error.into_error()),
+                },
             }),
             std::task::Poll::Pending => clock.poll_expired(cx).map(|()| Sent::Expired),
         })
@@ -108,6 +124,20 @@ impl Drop for Place {
             *self.0.idle_since.lock() = Instant::now();
         }
     }
+}
+
+/// Whether the provider says that it did not look at the request: it was about to end the connection, or
+/// had no room for the stream (RFC 9113 section 8.7).
+fn was_refused(error: &hyper::Error) -> bool {
+    let Some(error) = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) else {
+        return false;
+    };
+    error.is_remote()
+        && match error.reason() {
+            Some(h2::Reason::NO_ERROR) => error.is_go_away(),
+            Some(h2::Reason::REFUSED_STREAM) => error.is_reset(),
+            _ => false,
+        }
 }
 
 /// HTTP/2 has the authority in the request line instead of a `host` field.

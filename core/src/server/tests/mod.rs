@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod drain;
+mod frames;
 mod odd;
 mod slow;
 mod tls;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -23,14 +25,20 @@ use crate::exchange::Peer;
 use crate::settings::ServerSettings;
 
 /// Says what it was asked: method, target and body. Some paths do something else.
-struct Echo(Arc<Guard>);
+struct Echo {
+    guard: Arc<Guard>,
+    served: Served,
+}
+
+/// Method, target and body of each message that was taken.
+type Served = Arc<Mutex<Vec<String>>>;
 
 impl Handler for Echo {
     async fn handle(self: Arc<Self>, request: Request<RequestBody>, peer: Peer) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let answer = async {
-            self.0.check(&parts, &body)?;
-            self.0.authenticate(&mut parts)?;
+            self.guard.check(&parts, &body)?;
+            self.guard.authenticate(&mut parts)?;
             match parts.uri.path() {
                 "/wait" => std::future::pending().await,
                 "/early" => return Ok(Answer::bytes(http::StatusCode::OK, "text/plain", "early".into())),
@@ -41,6 +49,8 @@ impl Handler for Echo {
                 _ => {}
             }
             let body = body.collect().await?;
+            let message = format!("{} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body));
+            self.served.lock().push(message);
             let text = format!("{} {} {}", parts.method, parts.uri, String::from_utf8_lossy(&body));
             let text = if peer.http2 { format!("h2 {text}") } else { text };
             Ok(Answer::bytes(http::StatusCode::OK, "text/plain", text.into()))
@@ -82,6 +92,7 @@ struct House {
     address: SocketAddr,
     drain: Drain,
     running: JoinHandle<()>,
+    served: Served,
 }
 
 fn settings() -> ServerSettings {
@@ -96,9 +107,10 @@ impl House {
     fn open(server: Server) -> Self {
         let address = server.addresses()[0];
         let drain = server.drain();
-        let handler = Arc::new(Echo(server.guard()));
+        let served = Served::default();
+        let handler = Arc::new(Echo { guard: server.guard(), served: served.clone() });
         let running = tokio::spawn(server.run(handler, std::future::pending()));
-        House { address, drain, running }
+        House { address, drain, running, served }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -127,5 +139,6 @@ async fn rest(stream: &mut TcpStream) -> String {
 
 /// The statuses of the answers in a piece of wire.
 fn statuses(text: &str) -> Vec<u16> {
-    text.match_indices("HTTP/1.").map(|(at, _)| text[at + 9..at + 12].parse().unwrap()).collect()
+    // A body may quote a request line, which has no number after its version.
+    text.match_indices("HTTP/1.").filter_map(|(at, _)| text.get(at + 9..at + 12)?.parse().ok()).collect()
 }

@@ -124,4 +124,45 @@ async fn tls_offers_both_and_bad_files_say_which() {
     assert!(error.contains("none.pem") && error.contains("certificate"), "{error}");
     let error = Server::bind(&files(&certificate, &certificate)).unwrap_err().to_string();
     assert!(error.contains("private key") && error.contains("cert.pem"), "{error}");
+    let other = folder.path().join("other.pem");
+    std::fs::write(&other, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let error = Server::bind(&files(&certificate, &other)).unwrap_err().to_string();
+    assert!(error.contains("cert.pem") && error.contains("other.pem"), "{error}");
+    let error = Server::bind(&files(&other, &other)).unwrap_err().to_string();
+    assert!(error.contains("no certificate") && error.contains("other.pem"), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_every_client_refuses_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let tls = TlsSettings { certificate: certificate.clone(), key: key.clone() };
+    let settings = ServerSettings { tls: Some(tls), ..settings() };
+    // Years of the certificate's life, whether it is its own authority, and what is wrong with it.
+    let rows = [
+        ((2000, 2001), false, Some("has expired")),
+        ((2000, 2001), true, Some("has expired")),
+        ((4000, 4001), false, Some("is not valid yet")),
+        ((2000, 4000), false, None),
+        ((2000, 4000), true, None),
+    ];
+    for ((from, until), authority, wrong) in rows {
+        let mut params = rcgen::CertificateParams::new(vec!["proxy.example.com".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        if authority {
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        }
+        let pair = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
+        std::fs::write(&key, pair.serialize_pem()).unwrap();
+        let error = Server::bind(&settings).err().map(|error| error.to_string());
+        match (wrong, error) {
+            (None, None) => {}
+            (Some(wrong), Some(error)) => {
+                assert!(error.contains(wrong) && error.contains("cert.pem"), "{error}")
+            }
+            (_, error) => panic!("{from} to {until}, authority {authority}: {error:?}"),
+        }
+    }
 }

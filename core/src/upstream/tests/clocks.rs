@@ -86,6 +86,25 @@ async fn data_keeps_a_stream_alive() {
     assert_eq!(pieces.concat().len(), 20 * 10);
 }
 
+/// Nobody can say which bytes of a compressed stream are pings.
+#[tokio::test]
+async fn every_byte_of_a_compressed_stream_is_data() {
+    let address = provider(|mut stream, _| async move {
+        request(&mut stream).await;
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stream.write_all(&[0x1f, 0x8b]).await.unwrap();
+        }
+    })
+    .await;
+    let answer = Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await.unwrap();
+    let (pieces, error) = pieces(answer.body).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(pieces.concat().len(), 20 * 2);
+}
+
 #[tokio::test]
 async fn connecting_has_a_clock() {
     // A listener that never accepts takes connections only until its queue is full; a proxy that never

@@ -120,3 +120,112 @@ async fn who_leaves_takes_the_provider_along() {
         assert_eq!(upstream.host(&origin("http", address)).unwrap().idle_lanes(), 0);
     }
 }
+
+#[tokio::test]
+async fn a_refusal_before_the_request_was_read_is_heard() {
+    let address = provider(|mut stream, _| async move {
+        let mut head = [0; 1024];
+        let _ = stream.read(&mut head).await.unwrap();
+        let answer = "HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        // Closing with unread bytes resets the connection under what is still being sent.
+    })
+    .await;
+    let upstream = Upstream::new(settings()).unwrap();
+    let body: &'static str = Box::leak(" ".repeat(8 << 20).into_boxed_str());
+    for _ in 0..10 {
+        let answer = upstream.send(outbound(address, body)).await.expect("the answer, not the reset");
+        assert_eq!(answer.status, 413);
+        assert_eq!(answer.body.collect(10).await.unwrap(), "big");
+    }
+    assert_eq!(upstream.host(&origin("http", address)).unwrap().idle_lanes(), 0);
+}
+
+#[tokio::test]
+async fn a_reset_without_an_answer_is_told_as_one() {
+    let address = provider(|mut stream, _| async move {
+        let _ = stream.read(&mut [0; 1024]).await.unwrap();
+    })
+    .await;
+    let body: &'static str = Box::leak(" ".repeat(8 << 20).into_boxed_str());
+    let error = Upstream::new(settings()).unwrap().send(outbound(address, body)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::BadGateway);
+    assert!(error.message().contains("reset the connection before it answered"), "{error}");
+}
+
+/// The provider is a thread of its own, and the test's thread does not return to the event loop between
+/// the provider's closing and the next request: only the kernel knows.
+#[expect(clippy::disallowed_methods, reason = "the event loop must not turn here")]
+#[tokio::test]
+async fn the_end_of_a_kept_connection_is_seen_before_the_event_loop_sees_it() {
+    for last_word in ["", "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n"] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (close, closing) = std::sync::mpsc::channel::<()>();
+        let (closed, told) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            for number in 0..5 {
+                let mut stream = listener.accept().unwrap().0;
+                let _ = stream.read(&mut [0; 1024]).unwrap();
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+                stream.write_all(answer.as_bytes()).unwrap();
+                closing.recv().unwrap();
+                stream.write_all(last_word.as_bytes()).unwrap();
+                drop(stream);
+                closed.send(()).unwrap();
+            }
+        });
+        let upstream = Upstream::new(settings()).unwrap();
+        for number in 0..5 {
+            assert_eq!(text(upstream.send(outbound(address, "{}")).await).await, number.to_string());
+            close.send(()).unwrap();
+            told.recv().unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        thread.join().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_asks_for_a_login_is_told_and_its_answer_kept() {
+    let proxy = canned(
+        "HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\ncontent-length: 5\r\n\r\nlogin",
+    )
+    .await;
+    let settings = UpstreamSettings { proxy: Some(format!("http://u:secret@{proxy}")), ..settings() };
+    let target = "192.0.2.1:80".parse().unwrap();
+    let error = Upstream::new(settings).unwrap().send(outbound(target, "{}")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::BadGateway);
+    assert!(error.message().ends_with("the proxy asks for a login"), "{error}");
+    assert!(error.message().contains(&proxy.to_string()) && !error.to_string().contains("secret"), "{error}");
+}
+
+/// The provider closes a kept connection when it meets the next request on it: nobody can know whether it
+/// was read.
+#[tokio::test]
+async fn what_only_asks_is_asked_again_and_what_acts_is_not() {
+    let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let address = provider(move |mut stream, _| {
+        let seen = seen.clone();
+        async move {
+            request(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await.unwrap();
+            if request(&mut stream).await.is_some() {
+                seen.send(()).unwrap();
+            }
+        }
+    })
+    .await;
+    for (method, again) in [(Method::GET, true), (Method::POST, false)] {
+        let upstream = Upstream::new(settings()).unwrap();
+        let call = || Outbound { method: method.clone(), ..outbound(address, "") };
+        assert_eq!(text(upstream.send(call()).await).await, "hi");
+        match upstream.send(call()).await {
+            Ok(answer) => assert!(again && answer.status == 200, "{method}"),
+            Err(error) => assert!(!again && error.kind() == Kind::BadGateway, "{method}: {error}"),
+        }
+        requests.recv().await.unwrap();
+        assert!(requests.try_recv().is_err(), "{method}: it was met once");
+    }
+}
