@@ -2,14 +2,18 @@
 //! `node_modules` by `package.json`, and a virtual environment `python` by `requirements.txt`, both in this folder.
 //! `.ci/run` installs them. What is not there is left out, and a line on stderr says so.
 
+mod anthropic_sdk;
 mod claude_code;
 mod claude_code_faults;
 mod claude_code_keys;
 
+mod curl;
+mod openai_sdk;
 mod program;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use serde_json::Value;
 
@@ -82,24 +86,39 @@ fn script(language: Language, name: &str) -> Option<Program> {
         let packages = installed("node_modules")?;
         std::os::unix::fs::symlink(packages, home.join("node_modules")).unwrap();
     }
-    let copy = home.join(format!("{name}.{ending}"));
+    // Not by its own name, which is the package's.
+    let copy = home.join(format!("scene.{ending}"));
     std::fs::copy(&file, &copy).unwrap();
     Some(program.args([copy]))
 }
 
 /// A file of the clients' folder; `None`, said aloud, when it is not there.
 fn installed(file: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("CCPROXY_TEST_CLIENTS").map(|folder| PathBuf::from(folder).join(file));
-    let path = path.filter(|path| path.exists());
-    if path.is_none() {
-        let test = std::thread::current().name().unwrap_or_default().to_owned();
-        // Not `eprintln`, which the test harness keeps to itself when a test passes.
-        let _ = writeln!(
-            std::io::stderr(),
-            "LEFT OUT {test}: no `{file}` in the folder that CCPROXY_TEST_CLIENTS names"
-        );
+    match std::env::var_os("CCPROXY_TEST_CLIENTS") {
+        Some(folder) => installed_at(&Path::new(&folder).join(file)),
+        None => {
+            static ONCE: Once = Once::new();
+            ONCE.call_once(|| {
+                say("LEFT OUT the tests of real clients: CCPROXY_TEST_CLIENTS names no folder")
+            });
+            None
+        }
     }
-    path
+}
+
+/// A file; `None`, said aloud, when it is not there.
+fn installed_at(path: &Path) -> Option<PathBuf> {
+    let there = path.exists();
+    if !there {
+        let thread = std::thread::current();
+        say(&format!("LEFT OUT {}: there is no {}", thread.name().unwrap_or_default(), path.display()));
+    }
+    there.then(|| path.to_owned())
+}
+
+/// Not `eprintln`, which the test harness keeps to itself when a test passes.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The text of a JSON value; empty when it is none.

@@ -44,7 +44,10 @@ impl Output {
     /// Its standard output as JSON; the whole of it, or what it printed last.
     pub fn json(&self) -> Value {
         let last = || self.stdout.lines().rev().find_map(|line| serde_json::from_str(line).ok());
-        serde_json::from_str(&self.stdout).ok().or_else(last).unwrap_or_else(|| panic!("no JSON: {self:?}"))
+        serde_json::from_str(&self.stdout)
+            .ok()
+            .or_else(last)
+            .unwrap_or_else(|| panic!("no JSON but `{}`, and on stderr `{}`", self.stdout, self.stderr))
     }
 }
 
@@ -116,6 +119,11 @@ impl Running {
         .await
     }
 
+    /// Closes its standard input.
+    pub fn hush(&mut self) {
+        self.stdin = None;
+    }
+
     /// SIGKILL, to it and what it started.
     pub fn kill(&self) {
         let _ = kill_process_group(self.group, Signal::KILL);
@@ -123,7 +131,7 @@ impl Running {
 
     /// Closes its standard input and waits for its end.
     pub async fn end(mut self) -> Output {
-        drop(self.stdin.take());
+        self.hush();
         let Ok(status) = tokio::time::timeout(PATIENCE, self.child.wait()).await else {
             panic!(
                 "it did not end in {PATIENCE:?}: {} {}",
