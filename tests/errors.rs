@@ -76,6 +76,25 @@ fn unknown_paths_and_methods_name_what_there_is() {
 }
 
 #[test]
+fn a_websocket_is_told_to_come_by_http() {
+    support::run(async {
+        let proxy = Proxy::start(Config::new()).await;
+        let headers = [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let client = proxy.client();
+        let answer =
+            client.request(Method::GET, "/mock/v1/responses", &headers, Bytes::new()).await.expect(426);
+        assert_eq!(answer.header("upgrade"), "HTTP/1.1");
+        assert!(answer.json()["error"]["message"].as_str().unwrap().contains("POST"), "{}", answer.text());
+        client.request(Method::GET, "/mock/v1/nothing", &headers, Bytes::new()).await.expect(404);
+    });
+}
+
+#[test]
 fn other_content_types_are_refused() {
     support::run(async {
         let proxy = Proxy::start(Config::new()).await;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::support::upstream::anthropic;
 use super::support::upstream::secure::{Certificates, Secure};
-use super::support::{self, Client, Config, Proxy, Upstream, wait::within};
+use super::support::{self, Client, Config, Proxy, Reply, Upstream, wait::within};
 
 fn body(stream: bool) -> Value {
     json!({ "model": "m", "max_tokens": 1, "messages": [], "stream": stream })
@@ -127,5 +127,21 @@ fn a_wrong_certificate_file_stops_the_start() {
         let (code, _, errors) = support::proxy::cli(config, &["serve", "--port", "0"]).await;
         assert_ne!(code, 0);
         assert!(errors.contains("/nonexistent/cert.pem"), "{errors}");
+    });
+}
+
+#[test]
+fn a_stream_that_breaks_is_reset_after_all_there_was() {
+    support::run(async {
+        let upstream = Upstream::start().await;
+        let proxy = Proxy::start(Config::new().upstream(&upstream)).await;
+        let events = anthropic::events("all there was");
+        let came = format!("{}event: content_blo", events[..6].concat());
+        upstream.next(Reply::stream([&came]).cut());
+        let client = Client::http2(proxy.address()).header("x-api-key", "sk-test");
+        let body = json!({ "model": "m", "max_tokens": 1, "messages": [], "stream": true });
+        let answer = client.post("/claude/v1/messages", &body).await.expect(200);
+        assert!(!answer.whole);
+        assert_eq!(answer.text(), came);
     });
 }

@@ -8,6 +8,7 @@ mod support;
 mod broken_streams;
 mod bundled;
 mod cancel;
+mod clients;
 mod clocks;
 mod command_line;
 mod credentials;

@@ -8,13 +8,18 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const TEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// Asks until the answer is there; panics with `what` when it does not come in time.
-pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    patiently(PATIENCE, what, ask).await
+}
+
+/// The same with a patience of one's own.
+pub async fn patiently<T>(patience: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        assert!(begun.elapsed() < patience, "waited {patience:?} in vain for {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, StreamBody};
 
 use super::judge::Judge;
 use super::refuse;
+use super::watch::BREATH;
 use crate::body::{Answer, Body, is_compressed};
 use crate::chain::Link;
 use crate::error::{Error, Result};
@@ -97,7 +98,7 @@ impl Filter {
             match outcome {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(bytes) => return Some(Ok(bytes)),
-                Err(error) => return Some(self.broken(error)),
+                Err(error) => return Some(self.broken(error).await),
             }
         }
         None
@@ -243,7 +244,7 @@ impl Filter {
         }
     }
 
-    fn broken(&mut self, error: Error) -> Result<Bytes> {
+    async fn broken(&mut self, error: Error) -> Result<Bytes> {
         self.over = true;
         refuse::note(&self.exchange, &error);
         // Dropping the rest lets the upstream go.
@@ -252,7 +253,11 @@ impl Filter {
             (Some(format), Some(judge)) if judge.admits_error() => format.error_event(&error),
             _ => Bytes::new(),
         };
-        if event.is_empty() { Err(error) } else { Ok(event) }
+        if event.is_empty() {
+            return Err(error);
+        }
+        tokio::time::sleep(BREATH).await;
+        Ok(event)
     }
 
     fn blamed(&self) -> &str {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, header};
 
 use super::Pipeline;
 use crate::body::is_compressed;
@@ -42,7 +42,8 @@ impl Pipeline {
         generation: &Generation,
     ) -> Reception {
         let verdict = self.guard.check(parts, body).and_then(|()| {
-            let (route, params) = generation.router.find(&parts.method, parts.uri.path())?;
+            let found = generation.router.find(&parts.method, parts.uri.path());
+            let (route, params) = found.map_err(|error| no_websocket(parts, error))?;
             let client = if route.auth { self.guard.authenticate(parts)? } else { Client::anonymous() };
             Ok((route, params, client))
         });
@@ -103,6 +104,20 @@ pub(super) fn request(parts: Parts, reception: &Reception) -> Request {
         stream: false,
         format: reception.format.clone(),
     }
+}
+
+/// Codex tries a websocket first, and goes on over HTTP at once only when it is told 426; a 405 it tries again.
+fn no_websocket(parts: &Parts, error: Error) -> Error {
+    let asked =
+        parts.headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if error.kind() != Kind::MethodNotAllowed || !asked {
+        return error;
+    }
+    let message = "there is no websocket here; send the request with POST";
+    Error::client(Kind::MethodNotAllowed, message)
+        .with_status(StatusCode::UPGRADE_REQUIRED)
+        .with_header(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"))
+        .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
 }
 
 fn no_body() -> Error {

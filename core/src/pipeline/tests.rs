@@ -484,6 +484,19 @@ async fn a_stream_cut_between_events_ends_in_one_error_event_and_fails() {
 }
 
 #[tokio::test]
+async fn an_error_event_does_not_come_together_with_what_was_before_it() {
+    let house = House::new(&[], vec![Ok(stream(&["event: delta\ndata: 1\n\n"], true))], true);
+    let mut body = house.ask().await.into_body();
+    body.frame().await.unwrap().unwrap();
+    let delivered = std::time::Instant::now();
+    assert!(!http_body::Body::is_end_stream(&body));
+    let error = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(error, "event: error\ndata: bad_gateway\n\n");
+    assert!(delivered.elapsed() >= super::watch::BREATH, "{:?}", delivered.elapsed());
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
 async fn a_stream_cut_inside_an_event_breaks_the_connection() {
     let house = House::new(&[], vec![Ok(stream(&["event: delta\ndata: {\"a"], true))], false);
     let (_, text, error) = read(house.ask().await).await;

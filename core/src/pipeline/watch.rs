@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -14,6 +15,10 @@ use crate::exchange::Exchange;
 use crate::format::{Format, Tracker};
 use crate::hooks;
 use crate::provider::Operation;
+
+/// The pause before an error event of our own. The Anthropic JS SDK, and so Claude Code, loses an error that
+/// comes in the same read as the events before it: its loop then ends as if the answer were whole.
+pub(super) const BREATH: Duration = Duration::from_millis(100);
 
 /// Lets the stream pass byte for byte, and sees to its end.
 pub(super) fn watch(exchange: &Arc<Exchange>, operation: &Operation, answer: Answer) -> Answer {
@@ -33,6 +38,7 @@ pub(super) fn watch(exchange: &Arc<Exchange>, operation: &Operation, answer: Ans
         chunks: 0,
         bytes: 0,
         over: false,
+        last: None,
     };
     Answer { status, headers, body: Body::stream(watched) }
 }
@@ -48,6 +54,13 @@ struct Watched {
     chunks: u64,
     bytes: u64,
     over: bool,
+    last: Option<Last>,
+}
+
+/// The event that ends a broken stream, and the pause before it.
+struct Last {
+    pause: Pin<Box<tokio::time::Sleep>>,
+    event: Bytes,
 }
 
 impl Watched {
@@ -78,14 +91,23 @@ impl Watched {
 
     /// The stream broke: one error event in the client's format when one may stand here, otherwise the
     /// connection breaks too.
-    fn broken(&mut self, error: Error) -> Poll<Option<Result<Frame<Bytes>>>> {
+    fn broken(&mut self, error: Error, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         self.end(Some(&error));
         let event = if self.tracker.at_boundary() { self.format.error_event(&error) } else { Bytes::new() };
         if event.is_empty() {
             Poll::Ready(Some(Err(error)))
         } else {
-            Poll::Ready(Some(Ok(Frame::data(event))))
+            self.inner = Body::empty();
+            self.last = Some(Last { pause: Box::pin(tokio::time::sleep(BREATH)), event });
+            self.last_event(cx)
         }
+    }
+
+    fn last_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        if let Some(last) = &mut self.last {
+            ready!(last.pause.as_mut().poll(cx));
+        }
+        Poll::Ready(self.last.take().map(|last| Ok(Frame::data(last.event))))
     }
 }
 
@@ -96,7 +118,7 @@ impl http_body::Body for Watched {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         if this.over {
-            return Poll::Ready(None);
+            return this.last_event(cx);
         }
         match ready!(http_body::Body::poll_frame(Pin::new(&mut this.inner), cx)) {
             Some(Ok(frame)) => {
@@ -111,16 +133,17 @@ impl http_body::Body for Watched {
                 this.end(None);
                 Poll::Ready(None)
             }
-            Some(Err(error)) => this.broken(error),
-            None => this.broken(Error::upstream(
-                Kind::BadGateway,
-                "the provider's stream ended before its last event",
-            )),
+            Some(Err(error)) => this.broken(error, cx),
+            None => {
+                let error =
+                    Error::upstream(Kind::BadGateway, "the provider's stream ended before its last event");
+                this.broken(error, cx)
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over
+        self.over && self.last.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -20,12 +20,17 @@ pub fn answer(request: &Recorded) -> Reply {
     reply.header("request-id", "req_upstream_1").header("anthropic-ratelimit-unified-status", "allowed")
 }
 
-/// A whole message.
+/// A whole message with one text.
 pub fn message(text: &str) -> Value {
+    message_of("end_turn", &json!([{ "type": "text", "text": text }]))
+}
+
+/// A whole message with these blocks.
+pub fn message_of(stop_reason: &str, content: &Value) -> Value {
     json!({
         "id": "msg_01", "type": "message", "role": "assistant", "model": "claude-opus-5-5",
-        "content": [{ "type": "text", "text": text }],
-        "stop_reason": "end_turn", "stop_sequence": null,
+        "content": content,
+        "stop_reason": stop_reason, "stop_sequence": null,
         "usage": { "input_tokens": 11, "output_tokens": 7 },
     })
 }
@@ -103,15 +108,18 @@ pub fn block(index: u32, block: &Value) -> String {
     )
 }
 
-fn delta(index: u32, delta: &Value) -> String {
+/// `content_block_delta`
+pub fn delta(index: u32, delta: &Value) -> String {
     event("content_block_delta", &json!({ "type": "content_block_delta", "index": index, "delta": delta }))
 }
 
-fn stop(index: u32) -> String {
+/// `content_block_stop`
+pub fn stop(index: u32) -> String {
     event("content_block_stop", &json!({ "type": "content_block_stop", "index": index }))
 }
 
-fn end(reason: &str) -> [String; 2] {
+/// `message_delta` with the reason, and `message_stop`
+pub fn end(reason: &str) -> [String; 2] {
     let delta = json!({
         "type": "message_delta",
         "delta": { "stop_reason": reason, "stop_sequence": null },

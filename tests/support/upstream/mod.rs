@@ -5,6 +5,7 @@ pub mod anthropic;
 mod connection;
 mod recorded;
 mod reply;
+pub mod scenes;
 pub mod secure;
 
 use std::collections::VecDeque;

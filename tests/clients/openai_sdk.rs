@@ -1,0 +1,61 @@
+//! The OpenAI SDKs for Python and JavaScript at the mock provider: Chat Completions and Responses.
+
+use serde_json::{Value, json};
+
+use super::claude_code::LIMIT;
+use super::{LANGUAGES, script};
+use crate::support::{self, Config, Proxy};
+
+#[test]
+fn both_formats_whole_streamed_with_tools_and_when_they_fail() {
+    support::run_within(LIMIT, async {
+        let proxy = Proxy::start(Config::new()).await;
+        for language in LANGUAGES {
+            let Some(program) = script(language, "openai") else { continue };
+            let program = program
+                .env("OPENAI_BASE_URL", &format!("http://{}/mock/v1", proxy.address()))
+                .env("OPENAI_API_KEY", "any");
+            let (names, checks): (Vec<&str>, Vec<Check>) = SCENES.into_iter().unzip();
+            let said = program.args(&names).run().await.json();
+            for ((number, name), check) in names.iter().enumerate().zip(checks) {
+                check(&said[number], &format!("{language:?}, {name}: {}", said[number]));
+            }
+        }
+    });
+}
+
+/// Looks at what came of a scene; the words say which it was.
+type Check = fn(&Value, &str);
+
+/// Each scene of the scripts, and what must come of it.
+const SCENES: [(&str, Check); 9] = [
+    ("chat", whole),
+    ("responses", whole),
+    ("chat_stream", whole),
+    ("responses_stream", |said, what| {
+        assert_eq!(said, &json!({ "text": HEARD, "last": "response.completed" }), "{what}");
+    }),
+    ("chat_tools", tools),
+    ("responses_tools", tools),
+    ("failure", |said, what| {
+        assert_eq!(said, &json!({ "error": "RateLimitError", "status": 429, "retry_after": "1" }), "{what}");
+    }),
+    ("models", |said, what| {
+        assert!(said["models"].as_array().unwrap().contains(&"mock-small".into()), "{what}");
+    }),
+    ("broken", |said, what| {
+        let errors = said["errors"].as_array().unwrap();
+        assert!(errors.len() == 2 && errors.iter().all(Value::is_string), "it looks whole: {what}");
+    }),
+];
+
+const HEARD: &str = "The mock provider heard: hello";
+
+fn whole(said: &Value, what: &str) {
+    assert_eq!(said, &json!({ "text": HEARD, "total": true }), "{what}");
+}
+
+fn tools(said: &Value, what: &str) {
+    let text = "The mock provider read the tool's answer: rain";
+    assert_eq!(said, &json!({ "tool": "weather", "city": true, "text": text }), "{what}");
+}
