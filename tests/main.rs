@@ -19,6 +19,7 @@ mod guard;
 mod h2;
 mod hooks;
 mod lua;
+mod openai;
 mod pass_through;
 mod plugins;
 mod reload;

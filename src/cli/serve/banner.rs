@@ -118,19 +118,19 @@ impl fmt::Display for Banner {
         section(
             f,
             "providers",
-            self.providers.iter().map(|one| (one.name.as_str(), format!("{}  {}", one.url, one.line()))),
+            self.providers
+                .iter()
+                .filter(|one| one.state != "disabled")
+                .map(|one| (one.name.as_str(), format!("{}  {}", one.url, one.line()))),
         )?;
+        let providers = self.providers.iter().map(|one| (one.name.as_str(), one.state));
+        switched_off(f, "providers", providers)?;
         let active: Vec<&str> =
             self.plugins.iter().filter(|one| one.state == "active").map(|one| one.name.as_str()).collect();
         if !active.is_empty() {
             writeln!(f, "\nplugins: {}", active.join(", "))?;
         }
-        let off: Vec<&str> =
-            self.plugins.iter().filter(|one| one.state == "disabled").map(|one| one.name.as_str()).collect();
-        if !off.is_empty() {
-            let off = off.join(", ");
-            writeln!(f, "\nplugins that are off (`plugins.<name>.enabled = true` turns one on): {off}")?;
-        }
+        switched_off(f, "plugins", self.plugins.iter().map(|one| (one.name.as_str(), one.state)))?;
         let other = self.plugins.iter().filter(|one| !matches!(one.state, "active" | "disabled"));
         section(
             f,
@@ -146,6 +146,19 @@ impl fmt::Display for Banner {
             .map(|item| ("-", format!("`{}`: {}; {}", item.path.display(), item.reason, item.remedy)));
         section(f, "left out", left_out)
     }
+}
+
+/// The names of those that are off, or nothing.
+fn switched_off<'a>(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    all: impl Iterator<Item = (&'a str, &'static str)>,
+) -> fmt::Result {
+    let off: Vec<&str> = all.filter(|(_, state)| *state == "disabled").map(|(name, _)| name).collect();
+    if off.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{what} that are off (`plugins.<name>.enabled = true` turns one on): {}", off.join(", "))
 }
 
 /// A title and its lines, or nothing.
@@ -178,13 +191,22 @@ mod tests {
             addresses: vec!["http://127.0.0.1:8000".to_owned()],
             key_required: false,
             files: Vec::new(),
-            providers: vec![Provider {
-                name: "mock".to_owned(),
-                url: "http://127.0.0.1:8000/mock".to_owned(),
-                state: "active",
-                reason: None,
-                credential: credential("needs none"),
-            }],
+            providers: vec![
+                Provider {
+                    name: "mock".to_owned(),
+                    url: "http://127.0.0.1:8000/mock".to_owned(),
+                    state: "active",
+                    reason: None,
+                    credential: credential("needs none"),
+                },
+                Provider {
+                    name: "groq".to_owned(),
+                    url: "http://127.0.0.1:8000/groq".to_owned(),
+                    state: "disabled",
+                    reason: Some("off by default".to_owned()),
+                    credential: None,
+                },
+            ],
             plugins: vec![
                 Plugin { name: "access_log".to_owned(), state: "active", reason: None },
                 Plugin {
@@ -198,6 +220,7 @@ mod tests {
             left_out: Vec::new(),
         };
         let expected = "ccproxy 0.1.0\nlistening on http://127.0.0.1:8000\n\nproviders:\n  mock  http://127.0.0.1:8000/mock  needs none\n\
+                        \nproviders that are off (`plugins.<name>.enabled = true` turns one on): groq\n\
                         \nplugins: access_log\n\nplugins that are off (`plugins.<name>.enabled = true` turns one on): request_id\n\
                         \nplugins that are not well:\n  broken  failed: plugin.lua:3: oops\n";
         assert_eq!(banner.to_string(), expected);
