@@ -22,6 +22,7 @@ mod hooks;
 mod hostile;
 mod lua;
 mod odd_upstreams;
+mod openai;
 mod pass_through;
 mod plugins;
 mod refusals;

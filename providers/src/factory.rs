@@ -8,16 +8,18 @@ use ccproxy_core::plugin::{Manifest, PluginContext, PluginFactory, PluginRuntime
 /// Makes one plugin.
 pub struct Factory {
     manifest: Manifest,
-    create: fn(PluginContext) -> Result<Arc<dyn PluginRuntime>>,
+    create: Box<Create>,
 }
+
+type Create = dyn Fn(PluginContext) -> Result<Arc<dyn PluginRuntime>> + Send + Sync;
 
 impl Factory {
     /// Of a declaration that is known from the start.
     pub(crate) fn new(
         manifest: Manifest,
-        create: fn(PluginContext) -> Result<Arc<dyn PluginRuntime>>,
+        create: impl Fn(PluginContext) -> Result<Arc<dyn PluginRuntime>> + Send + Sync + 'static,
     ) -> Self {
-        Factory { manifest, create }
+        Factory { manifest, create: Box::new(create) }
     }
 }
 

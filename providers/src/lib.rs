@@ -1,9 +1,14 @@
 //! Native provider plugins of ccproxy: wire formats, adapters, credentials.
 
 pub mod claude_api;
-mod factory;
 pub mod formats;
 pub mod mock;
+pub mod openai;
+
+mod base_url;
+mod credentials;
+mod factory;
+mod local;
 
 use std::sync::Arc;
 
@@ -13,5 +18,9 @@ pub use factory::Factory;
 
 /// Every native plugin, as discovery finds it.
 pub fn factories() -> Vec<Arc<dyn PluginFactory>> {
-    vec![Arc::new(claude_api::factory()), Arc::new(mock::factory())]
+    [claude_api::factory(), mock::factory()]
+        .into_iter()
+        .chain(openai::factories())
+        .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
+        .collect()
 }

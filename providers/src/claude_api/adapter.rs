@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use ccproxy_core::Result;
 use ccproxy_core::body::Answer;
 use ccproxy_core::document::Document;
 use ccproxy_core::exchange::Exchange;
-use ccproxy_core::provider::{Credential, Operation, Origin, Outbound, Provider};
+use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::upstream::Upstream;
-use ccproxy_core::{Error, Result};
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use smallvec::SmallVec;
+use http::{HeaderName, HeaderValue, Method, header};
 
-use super::credentials::Credentials;
+use crate::base_url::BaseUrl;
+use crate::credentials::Credentials;
+use crate::local::take_local;
 
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version that the API has asked for since 2023: <https://docs.anthropic.com/en/api/versioning>.
@@ -22,9 +22,7 @@ const CURRENT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 /// Speaks to the Claude API.
 pub(super) struct Adapter {
-    origin: Arc<Origin>,
-    /// The base URL's path, without a slash at the end.
-    base_path: String,
+    base: BaseUrl,
     credentials: Credentials,
     upstream: Arc<Upstream>,
 }
@@ -36,8 +34,11 @@ impl Adapter {
         credentials: Credentials,
         upstream: Arc<Upstream>,
     ) -> std::result::Result<Self, String> {
-        let (origin, base_path) = parse_base(base_url)?;
-        Ok(Adapter { origin: Arc::new(origin), base_path, credentials, upstream })
+        let mut base = BaseUrl::parse(base_url)?;
+        if let Some(path) = base.path.strip_suffix("/v1") {
+            base.path = path.to_owned();
+        }
+        Ok(Adapter { base, credentials, upstream })
     }
 
     /// Where the request goes: the base path, the API's path and the client's query.
@@ -49,15 +50,7 @@ impl Adapter {
             // The rest keeps its own spelling, escapes included.
             _ => uri.path().find("/v1/").map_or("/v1/models", |at| &uri.path()[at..]),
         };
-        let query = uri.query().unwrap_or_default();
-        let mut whole = BytesMut::with_capacity(self.base_path.len() + path.len() + query.len() + 1);
-        whole.put_slice(self.base_path.as_bytes());
-        whole.put_slice(path.as_bytes());
-        if !query.is_empty() {
-            whole.put_u8(b'?');
-            whole.put_slice(query.as_bytes());
-        }
-        PathAndQuery::from_maybe_shared(whole.freeze()).map_err(|error| Error::internal(error.to_string()))
+        self.base.join(path, uri.query())
     }
 
     fn outbound(&self, exchange: &Exchange, operation: &Operation) -> Result<Outbound> {
@@ -75,7 +68,7 @@ impl Adapter {
         let method = request.method.clone();
         let body = if method == Method::GET { Document::default() } else { request.body.clone() };
         let path = self.path(&request.uri, operation)?;
-        Ok(Outbound { origin: self.origin.clone(), method, path, headers, credential, body })
+        Ok(Outbound { origin: self.base.origin.clone(), method, path, headers, credential, body })
     }
 }
 
@@ -101,51 +94,4 @@ impl Provider for Adapter {
     fn credential(&self) -> Credential {
         self.credentials.describe()
     }
-}
-
-/// Takes out what is between the client and this proxy. Hop-by-hop fields go when the request is sent.
-fn take_local(headers: &mut HeaderMap) {
-    let local: SmallVec<[HeaderName; 4]> =
-        headers.keys().filter(|name| is_local(name.as_str())).cloned().collect();
-    for name in local {
-        headers.remove(name);
-    }
-}
-
-/// Fields that a browser or a proxy in front wrote about the way here, and cookies, which are for us.
-fn is_local(name: &str) -> bool {
-    match name.as_bytes().first() {
-        Some(b'a') => name.starts_with("access-control-request-"),
-        Some(b'c') => name == "content-length" || name.starts_with("cookie"),
-        Some(b'f') => name == "forwarded",
-        Some(b'h') => name == "host",
-        Some(b'o') => name == "origin",
-        Some(b'p') => name == "proxy-authorization",
-        Some(b'r') => name == "referer",
-        Some(b's') => name.starts_with("sec-fetch-"),
-        Some(b'v') => name == "via",
-        Some(b'x') => name.starts_with("x-forwarded-") || name == "x-real-ip",
-        _ => false,
-    }
-}
-
-fn parse_base(base_url: &str) -> std::result::Result<(Origin, String), String> {
-    let told = |why: &str| format!("`base_url` {why}; write it as `https://host` or `https://host/path`");
-    let parts = base_url.parse::<Uri>().map_err(|_| told("is not a URL"))?.into_parts();
-    let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-        return Err(told("has no scheme or no host"));
-    };
-    if scheme.as_str() != "http" && scheme.as_str() != "https" {
-        return Err(told("is neither http nor https"));
-    }
-    if authority.as_str().contains('@') {
-        return Err(told("holds a user name; credentials belong into `api_key`"));
-    }
-    let path = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-    if path.query().is_some() {
-        return Err(told("has a query"));
-    }
-    let path = path.path().trim_end_matches('/');
-    let path = path.strip_suffix("/v1").unwrap_or(path).to_owned();
-    Ok((Origin { scheme, authority }, path))
 }

@@ -5,6 +5,8 @@ use ccproxy_core::secret::Secret;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::credentials::Choice;
+
 /// The environment variable that holds an API key when the settings do not.
 pub(super) const KEY_VARIABLE: &str = "ANTHROPIC_API_KEY";
 
@@ -20,19 +22,6 @@ pub(super) struct Config {
     pub(super) api_key: Option<Secret>,
     #[serde(default = "yes")]
     pub(super) detect_cli: bool,
-}
-
-/// Whose credential goes upstream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Choice {
-    /// The configured key when there is one, else the client's own.
-    #[default]
-    Auto,
-    /// The client's own.
-    Passthrough,
-    /// The configured key.
-    ApiKey,
 }
 
 impl Config {

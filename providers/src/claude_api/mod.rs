@@ -23,7 +23,7 @@ use crate::factory::Factory;
 use crate::formats::AnthropicMessages;
 use adapter::Adapter;
 use config::Config;
-use credentials::Credentials;
+use credentials::credentials;
 use detection::Detection;
 
 const NAME: &str = "claude_api";
@@ -37,7 +37,7 @@ fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(NAME, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let environment = |name: &str| std::env::var(name).ok();
-    let credentials = Credentials::new(&config, environment).map_err(failed)?;
+    let credentials = credentials(&config, environment).map_err(failed)?;
     let adapter = Adapter::new(&config.base_url, credentials, context.upstream).map_err(failed)?;
     let detection = config.detect_cli.then(Detection::default);
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url: config.base_url }))

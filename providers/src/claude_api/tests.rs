@@ -15,7 +15,7 @@ use super::*;
 
 fn adapter(settings: Value, variable: Option<&str>) -> Adapter {
     let config = Config::read(&settings).expect("settings");
-    let credentials = Credentials::new(&config, |_| variable.map(String::from)).expect("credentials");
+    let credentials = credentials(&config, |_| variable.map(String::from)).expect("credentials");
     let upstream = Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream"));
     Adapter::new(&config.base_url, credentials, upstream).expect("an adapter")
 }
@@ -182,7 +182,7 @@ fn what_is_said_of_credentials_never_shows_them() {
         (json!({"credential": "passthrough"}), Some("sk-secret"), "passthrough", false),
     ] {
         let config = Config::read(&settings).expect("settings");
-        let told = Credentials::new(&config, |_| variable.map(String::from)).expect("credentials").describe();
+        let told = credentials(&config, |_| variable.map(String::from)).expect("credentials").describe();
         assert_eq!((told.kind, told.present), (kind, present));
         assert!(!told.hint.contains("sk-secret"));
     }
@@ -199,11 +199,11 @@ fn a_bad_base_url_is_told() {
         ("", "not a URL"),
     ] {
         let config = Config::read(&json!({ "base_url": url })).expect("settings");
-        let credentials = Credentials::new(&config, |_| None).expect("credentials");
+        let credentials = credentials(&config, |_| None).expect("credentials");
         let told = Adapter::new(url, credentials, upstream.clone()).err().expect(url);
         assert!(told.contains(why) && !told.contains("pw"), "{told}");
     }
     let config = Config::read(&json!({"api_key": "a\u{7}b"})).expect("settings");
-    let told = Credentials::new(&config, |_| None).err().expect("no header can carry it");
+    let told = credentials(&config, |_| None).err().expect("no header can carry it");
     assert!(!told.contains("a\u{7}b"));
 }

@@ -94,11 +94,6 @@ impl Provider {
 }
 
 impl Plugin {
-    /// Whether it is off only because nothing mentions it.
-    fn asleep(&self) -> bool {
-        self.reason.as_deref().is_none_or(|reason| reason.starts_with("off by default"))
-    }
-
     fn of(entry: &Entry) -> Self {
         Plugin {
             name: entry.manifest.name.clone(),
@@ -123,24 +118,23 @@ impl fmt::Display for Banner {
         section(
             f,
             "providers",
-            self.providers.iter().map(|one| (one.name.as_str(), format!("{}  {}", one.url, one.line()))),
+            self.providers
+                .iter()
+                .filter(|one| one.state != "disabled")
+                .map(|one| (one.name.as_str(), format!("{}  {}", one.url, one.line()))),
         )?;
+        let providers = self.providers.iter();
+        off(f, "providers", providers.map(|one| (one.name.as_str(), one.state, one.reason.as_deref())))?;
         let active: Vec<&str> =
             self.plugins.iter().filter(|one| one.state == "active").map(|one| one.name.as_str()).collect();
         if !active.is_empty() {
             writeln!(f, "\nplugins: {}", active.join(", "))?;
         }
-        let (asleep, off): (Vec<_>, Vec<_>) =
-            self.plugins.iter().filter(|one| one.state == "disabled").partition(|one| one.asleep());
-        let names = |all: &[&Plugin]| all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
-        if !asleep.is_empty() {
-            let asleep = names(&asleep);
-            writeln!(f, "\nplugins that are off (`plugins.<name>.enabled = true` turns one on): {asleep}")?;
-        }
-        if !off.is_empty() {
-            let off = names(&off);
-            writeln!(f, "\nplugins that are switched off (`ccproxy plugins list` says by what): {off}")?;
-        }
+        off(
+            f,
+            "plugins",
+            self.plugins.iter().map(|one| (one.name.as_str(), one.state, one.reason.as_deref())),
+        )?;
         let other = self.plugins.iter().filter(|one| !matches!(one.state, "active" | "disabled"));
         section(
             f,
@@ -156,6 +150,27 @@ impl fmt::Display for Banner {
             .map(|item| ("-", format!("`{}`: {}; {}", item.path.display(), item.reason, item.remedy)));
         section(f, "left out", left_out)
     }
+}
+
+/// The names of those that are off, or nothing: those that sleep, and those that something switched off.
+fn off<'a>(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    all: impl Iterator<Item = (&'a str, &'static str, Option<&'a str>)>,
+) -> fmt::Result {
+    let (asleep, off): (Vec<_>, Vec<_>) = all
+        .filter(|(_, state, _)| *state == "disabled")
+        .partition(|(.., reason)| reason.is_some_and(|reason| reason.starts_with("off by default")));
+    let names = |all: &[(&str, _, _)]| all.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    if !asleep.is_empty() {
+        let asleep = names(&asleep);
+        writeln!(f, "\n{what} that are off (`plugins.<name>.enabled = true` turns one on): {asleep}")?;
+    }
+    if !off.is_empty() {
+        let off = names(&off);
+        writeln!(f, "\n{what} that are switched off (`ccproxy plugins list` says by what): {off}")?;
+    }
+    Ok(())
 }
 
 /// A title and its lines, or nothing.
@@ -189,13 +204,22 @@ mod tests {
             addresses: vec!["http://127.0.0.1:8000".to_owned()],
             key_required: false,
             files: Vec::new(),
-            providers: vec![Provider {
-                name: "mock".to_owned(),
-                url: "http://127.0.0.1:8000/mock".to_owned(),
-                state: "active",
-                reason: None,
-                credential: credential("needs none"),
-            }],
+            providers: vec![
+                Provider {
+                    name: "mock".to_owned(),
+                    url: "http://127.0.0.1:8000/mock".to_owned(),
+                    state: "active",
+                    reason: None,
+                    credential: credential("needs none"),
+                },
+                Provider {
+                    name: "groq".to_owned(),
+                    url: "http://127.0.0.1:8000/groq".to_owned(),
+                    state: "disabled",
+                    reason: Some("off by default".to_owned()),
+                    credential: None,
+                },
+            ],
             plugins: vec![
                 Plugin { name: "access_log".to_owned(), state: "active", reason: None },
                 Plugin {
@@ -209,6 +233,7 @@ mod tests {
             left_out: Vec::new(),
         };
         let expected = "ccproxy 0.1.0\nlistening on http://127.0.0.1:8000\n\nproviders:\n  mock  http://127.0.0.1:8000/mock  needs none\n\
+                        \nproviders that are off (`plugins.<name>.enabled = true` turns one on): groq\n\
                         \nplugins: access_log\n\nplugins that are off (`plugins.<name>.enabled = true` turns one on): request_id\n\
                         \nplugins that are not well:\n  broken  failed: plugin.lua:3: oops\n";
         assert_eq!(banner.to_string(), expected);

@@ -1,0 +1,185 @@
+//! Whose credential goes upstream. A configured key never travels beside a client's own.
+
+use ccproxy_core::error::Kind;
+use ccproxy_core::provider::Credential;
+use ccproxy_core::secret::Secret;
+use ccproxy_core::{Error, Result};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::Deserialize;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Whose credential goes upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Choice {
+    /// The configured key when there is one, else the client's own.
+    #[default]
+    Auto,
+    /// The client's own.
+    Passthrough,
+    /// The configured key.
+    ApiKey,
+}
+
+/// How a provider wants its credential, and what it is called in messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// `the Claude API`.
+    pub(crate) service: String,
+    /// The setting that holds a key: `plugins.claude_api.api_key`.
+    pub(crate) setting: String,
+    /// The environment variable that holds a key when the settings do not.
+    pub(crate) variable: Option<&'static str>,
+    /// Where the key stands.
+    pub(crate) place: Place,
+    /// Servers of one's own mostly ask for no key.
+    pub(crate) optional: bool,
+}
+
+/// Where a key stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `x-api-key`; a client's bearer token passes as one.
+    ApiKey,
+    /// `authorization: Bearer`; a client's `x-api-key` becomes one.
+    Bearer,
+}
+
+/// What is put on requests.
+pub(crate) struct Credentials {
+    wanted: Wanted,
+    choice: Choice,
+    key: Option<HeaderValue>,
+    source: String,
+}
+
+impl Credentials {
+    /// Resolves the settings; `environment` is asked only when they hold no key.
+    pub(crate) fn new(
+        wanted: Wanted,
+        choice: Choice,
+        configured: Option<&Secret>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> std::result::Result<Self, String> {
+        let configured = configured.map(|key| key.expose().trim().to_owned());
+        let (text, source) = match (configured.filter(|key| !key.is_empty()), wanted.variable) {
+            (Some(key), _) => (Some(key), "the settings"),
+            (None, Some(variable)) if choice != Choice::Passthrough => {
+                (environment(variable).map(|key| key.trim().to_owned()), variable)
+            }
+            (None, _) => (None, ""),
+        };
+        let key = text.filter(|key| !key.is_empty()).map(|key| {
+            let text = match wanted.place {
+                Place::ApiKey => key,
+                Place::Bearer => format!("Bearer {key}"),
+            };
+            let mut value = HeaderValue::from_str(&text).map_err(|_| {
+                format!("the API key from {source} holds characters that no header can carry")
+            })?;
+            value.set_sensitive(true);
+            Ok::<_, String>(value)
+        });
+        let (key, source) = (key.transpose()?, source.to_owned());
+        Ok(Credentials { wanted, choice, key, source })
+    }
+
+    /// Takes the client's credentials out of its headers and says what goes upstream instead.
+    pub(crate) fn take(&self, headers: &mut HeaderMap) -> Result<HeaderMap> {
+        let bearer = headers.remove(header::AUTHORIZATION);
+        let api_key = headers.remove(API_KEY);
+        let mut credential = HeaderMap::with_capacity(2);
+        if let Some(key) = self.key.as_ref().filter(|_| self.choice != Choice::Passthrough) {
+            credential.insert(self.name(), key.clone());
+            return Ok(credential);
+        }
+        if self.choice == Choice::ApiKey && !self.wanted.optional {
+            return Err(self.unauthorized(Lacks::Key));
+        }
+        let api_key = match self.wanted.place {
+            Place::ApiKey => api_key,
+            Place::Bearer if bearer.is_some() => None,
+            Place::Bearer => api_key.filter(|key| !is_blank(key)).as_ref().and_then(as_bearer),
+        };
+        for (name, value) in [(header::AUTHORIZATION, bearer), (self.name(), api_key)] {
+            if let Some(mut value) = value.filter(|value| !is_blank(value)) {
+                value.set_sensitive(true);
+                credential.insert(name, value);
+            }
+        }
+        if credential.is_empty() && !self.wanted.optional {
+            return Err(self.unauthorized(match self.choice {
+                Choice::Passthrough => Lacks::Client,
+                _ => Lacks::Both,
+            }));
+        }
+        Ok(credential)
+    }
+
+    /// What is known, for people.
+    pub(crate) fn describe(&self) -> Credential {
+        let configured = self.key.is_some() && self.choice != Choice::Passthrough;
+        let (kind, hint) = match self.choice {
+            _ if configured => ("api_key", format!("API key from {}", self.source)),
+            _ if self.wanted.optional => {
+                ("passthrough", "no credential needed; the client's own passes through".to_owned())
+            }
+            Choice::ApiKey => ("none", self.lack(Lacks::Key)),
+            Choice::Passthrough => ("passthrough", "the client's own credential passes through".to_owned()),
+            Choice::Auto => {
+                let remedy = self.remedy();
+                let hint = format!(
+                    "the client's own credential passes through; set {remedy} to use a key of the proxy's"
+                );
+                ("passthrough", hint)
+            }
+        };
+        Credential { kind, present: configured, hint }
+    }
+
+    fn name(&self) -> HeaderName {
+        match self.wanted.place {
+            Place::ApiKey => API_KEY,
+            Place::Bearer => header::AUTHORIZATION,
+        }
+    }
+
+    /// The ways to give the proxy a key.
+    fn remedy(&self) -> String {
+        match self.wanted.variable {
+            Some(variable) => format!("`{}` or {variable}", self.wanted.setting),
+            None => format!("`{}`", self.wanted.setting),
+        }
+    }
+
+    fn lack(&self, lacks: Lacks) -> String {
+        let (service, remedy) = (&self.wanted.service, self.remedy());
+        let send = "send one as `x-api-key` or `authorization: Bearer`";
+        match lacks {
+            Lacks::Key => format!("the proxy has no API key for {service}; set {remedy}"),
+            Lacks::Client => format!("the request has no credential for {service}; {send}"),
+            Lacks::Both => format!("no credential for {service}; {send}, or set {remedy} for the proxy"),
+        }
+    }
+
+    fn unauthorized(&self, lacks: Lacks) -> Error {
+        Error::client(Kind::Unauthorized, self.lack(lacks))
+    }
+}
+
+/// Who has no credential.
+#[derive(Clone, Copy)]
+enum Lacks {
+    Key,
+    Client,
+    Both,
+}
+
+fn is_blank(value: &HeaderValue) -> bool {
+    value.as_bytes().trim_ascii().is_empty()
+}
+
+fn as_bearer(key: &HeaderValue) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(&[b"Bearer ", key.as_bytes().trim_ascii()].concat()).ok()
+}
