@@ -191,7 +191,8 @@ impl Filter {
             return;
         }
         self.events.retain(|link| !left.iter().any(|gone| Arc::ptr_eq(gone, link)));
-        if self.events.is_empty() && self.chunks.is_empty() && self.judge.as_ref().is_some_and(Judge::is_idle) {
+        if self.events.is_empty() && self.chunks.is_empty() && self.judge.as_ref().is_some_and(Judge::is_idle)
+        {
             self.judge = None;
         }
     }
