@@ -105,19 +105,30 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     Ok(re)
 }
 
+/// Most steps that the patterns with `*` of one call may take.
+const GLOB_WORK: usize = 50_000_000;
+
+/// What is left of [`GLOB_WORK`]: at worst a pattern is compared at each place of the text.
+fn matches(pattern: &str, text: &str, args: &Args, left: &mut usize) -> mlua::Result<bool> {
+    let steps = (pattern.len() + 1).saturating_mul(text.len() + 1);
+    *left =
+        left.checked_sub(steps).ok_or_else(|| args.refuse(1, "too much to compare with so long a text"))?;
+    Ok(chain::glob(pattern, text))
+}
+
 /// Whether a text is what one of the patterns says: `*` is any run of characters, as in `when`.
 fn glob(args: &Args) -> mlua::Result<bool> {
-    let text = args.utf8(2)?;
+    let (text, mut left) = (args.utf8(2)?, GLOB_WORK);
     match args.any(1) {
         Value::Table(patterns) => {
             for pattern in patterns.sequence_values::<String>() {
-                if chain::glob(&pattern?, &text) {
+                if matches(&pattern?, &text, args, &mut left)? {
                     return Ok(true);
                 }
             }
             Ok(false)
         }
-        _ => Ok(chain::glob(&args.utf8(1)?, &text)),
+        _ => matches(&args.utf8(1)?, &text, args, &mut left),
     }
 }
 
@@ -128,6 +139,7 @@ fn closest(args: &Args) -> mlua::Result<Value> {
     if !exact.is_nil() {
         return Ok(exact);
     }
+    let mut left = GLOB_WORK;
     let mut best: Option<((usize, String), Value)> = None;
     for pair in table.pairs::<Value, Value>() {
         let (key, value) = pair?;
@@ -135,7 +147,7 @@ fn closest(args: &Args) -> mlua::Result<Value> {
         else {
             continue;
         };
-        if pattern.contains('*') && chain::glob(&pattern, &text) {
+        if pattern.contains('*') && matches(&pattern, &text, args, &mut left)? {
             let said = pattern.bytes().filter(|byte| *byte != b'*').count();
             // Of two that say as much the first by name: never what the order of a table happens to be.
             let rank = (usize::MAX - said, pattern);

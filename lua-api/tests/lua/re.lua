@@ -50,6 +50,11 @@ equal(re.closest(limits, "claude-y"), 2)
 equal(re.closest(limits, "gpt"), 1)
 equal(re.closest({ a = 1 }, "b"), nil)
 equal(re.closest({ ["a*"] = 1, ["*b"] = 2 }, "ab"), 2)
+raises("bad argument #1 to `ccproxy.re.closest`: expected table, got string", re.closest, "*", "x")
+raises("bad argument #2 to `ccproxy.re.closest`: expected string, got nil", re.closest, {})
+local slow = "*" .. ("a"):rep(100000) .. "b"
+raises("too much to compare", re.glob, slow, ("a"):rep(1000000))
+raises("too much to compare", re.closest, { [slow] = 1 }, ("a"):rep(1000000))
 
 -- Any bytes can be searched.
 equal(re.is([[(?-u)\xff]], "\255"), true)
