@@ -14,7 +14,7 @@ use crate::credentials::Choice;
 /// The settings as validated against the schema.
 #[derive(Debug, Deserialize)]
 pub(super) struct Config {
-    pub(super) base_url: String,
+    pub(super) base_url: Option<String>,
     #[serde(default)]
     pub(super) credential: Choice,
     pub(super) api_key: Option<Secret>,
@@ -60,7 +60,8 @@ pub(super) fn schema(vendor: &Vendor) -> Schema {
     let base_url = Field::url("base_url", "Where it answers, version included: `https://host/v1`");
     let base_url = match vendor.base_url {
         Some(url) => base_url.or(url),
-        None => base_url.required(),
+        // Not required here: a vendor that sleeps need not be told where it is.
+        None => base_url,
     };
     let key = match vendor.variable {
         Some(variable) => format!("An API key; without it the environment variable {variable} counts"),

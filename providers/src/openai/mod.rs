@@ -47,8 +47,11 @@ fn create(vendor: &Vendor, context: PluginContext) -> Result<Arc<dyn PluginRunti
     let credentials =
         Credentials::new(wanted, config.credential, config.api_key.as_ref(), environment).map_err(failed)?;
     let headers = config.headers().map_err(failed)?;
-    let adapter = Adapter::new(&config.base_url, credentials, headers, context.upstream).map_err(failed)?;
-    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), base_url: config.base_url }))
+    let Some(base_url) = config.base_url else {
+        return Err(failed(format!("`plugins.{}.base_url` must say where it answers", vendor.name)));
+    };
+    let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), base_url }))
 }
 
 struct Runtime {

@@ -27,7 +27,7 @@ fn adapter(vendor: Vendor, settings: Value) -> std::result::Result<Adapter, Stri
     };
     let credentials = Credentials::new(wanted, config.credential, config.api_key.as_ref(), |_| None)?;
     let upstream = Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream"));
-    Adapter::new(&config.base_url, credentials, config.headers()?, upstream)
+    Adapter::new(config.base_url.as_deref().unwrap_or_default(), credentials, config.headers()?, upstream)
 }
 
 fn exchange(method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> Arc<Exchange> {

@@ -160,7 +160,7 @@ fn off<'a>(
 ) -> fmt::Result {
     let (asleep, off): (Vec<_>, Vec<_>) = all
         .filter(|(_, state, _)| *state == "disabled")
-        .partition(|(.., reason)| reason.is_some_and(|reason| reason.starts_with("off by default")));
+        .partition(|(.., reason)| reason.is_none_or(|reason| reason.starts_with("off by default")));
     let names = |all: &[(&str, _, _)]| all.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
     if !asleep.is_empty() {
         let asleep = names(&asleep);
