@@ -45,7 +45,7 @@ fn attacks_at_once_harm_no_clean_exchange() {
         let mut config = Config::new()
             .upstream(&upstream)
             .toml("lua.cpu = \"10ms\"")
-            .toml("lua.wall = \"200ms\"")
+            .toml("lua.wall = \"2s\"")
             .toml("lua.memory = \"8MiB\"");
         for (number, attack) in ATTACKS.iter().enumerate() {
             let (layer, name) = (if closes(number) { 100 } else { 200 }, format!("attack{number}"));
