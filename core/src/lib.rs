@@ -19,6 +19,7 @@ pub mod provider;
 pub mod router;
 pub mod server;
 pub mod sse;
+pub mod transform;
 pub mod upstream;
 
 pub mod plugin;

@@ -2,14 +2,20 @@
 //! socket, clock or task.
 
 mod anthropic_messages;
+#[cfg(test)]
+mod golden;
+mod hub;
+mod json;
 mod openai_chat;
 mod openai_error;
 mod openai_responses;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transform;
 mod usage;
 mod watch;
 
 pub use anthropic_messages::AnthropicMessages;
 pub use openai_chat::OpenAiChat;
 pub use openai_responses::OpenAiResponses;
+pub use transform::Pair;

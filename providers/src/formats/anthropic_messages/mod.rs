@@ -1,9 +1,12 @@
 //! Anthropic Messages, <https://docs.anthropic.com/en/api/messages> and its streaming page.
 
+pub(super) mod call;
 mod grammar;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
 use bytes::Bytes;
 use ccproxy_core::Error;
@@ -12,6 +15,9 @@ use ccproxy_core::format::{Format, Grammar, Tracker, Usage};
 
 use super::usage::merge;
 use super::watch::{Watch, event_type};
+
+pub(super) use reader::{Reader, fault};
+pub(super) use writer::Writer;
 
 /// The format of `/v1/messages`.
 #[derive(Debug)]

@@ -59,3 +59,18 @@ fn error_type(kind: Kind) -> &'static str {
         | Kind::HeadersTooLarge => "invalid_request_error",
     }
 }
+
+/// The kind of an error that the API names.
+pub(super) fn kind_of(error_type: &str) -> Kind {
+    match error_type {
+        "invalid_request_error" => Kind::InvalidRequest,
+        "authentication_error" => Kind::Unauthorized,
+        "permission_error" | "billing_error" => Kind::Forbidden,
+        "not_found_error" => Kind::NotFound,
+        "request_too_large" => Kind::TooLarge,
+        "rate_limit_error" => Kind::RateLimited,
+        "timeout_error" => Kind::GatewayTimeout,
+        "overloaded_error" => Kind::Overloaded,
+        _ => Kind::Internal,
+    }
+}

@@ -90,7 +90,8 @@ impl Choice {
         if index > self.tools {
             return Err(format!("tool call {index} where {} is next", self.tools));
         }
-        let name = call.key("function").and_then(|function| function.key("name")?.as_str());
+        let inner = call.key("function").or_else(|| call.key("custom"));
+        let name = inner.and_then(|inner| inner.key("name")?.as_str());
         if call.key("id").and_then(|id| id.as_str()).is_none() || name.is_none() {
             return Err(format!("tool call {index} must begin with its `id` and `function.name`"));
         }

@@ -1,9 +1,12 @@
 //! OpenAI Chat Completions, <https://platform.openai.com/docs/api-reference/chat>.
 
+pub(super) mod call;
 mod grammar;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
 use bytes::Bytes;
 use ccproxy_core::Error;
@@ -11,6 +14,9 @@ use ccproxy_core::document::Json;
 use ccproxy_core::format::{Format, Grammar, Tracker, Usage};
 
 use super::watch::{Watch, first_data};
+
+pub(super) use reader::Reader;
+pub(super) use writer::Writer;
 
 /// The format of `/v1/chat/completions`.
 #[derive(Debug)]

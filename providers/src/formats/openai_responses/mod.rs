@@ -1,9 +1,12 @@
 //! OpenAI Responses, <https://platform.openai.com/docs/api-reference/responses>.
 
+pub(super) mod call;
 mod grammar;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
 use bytes::Bytes;
 use ccproxy_core::Error;
@@ -12,6 +15,9 @@ use ccproxy_core::format::{Format, Grammar, Tracker, Usage};
 
 use super::openai_error::Envelope;
 use super::watch::{Watch, event_type};
+
+pub(super) use reader::Reader;
+pub(super) use writer::{Writer, echo};
 
 /// The format of `/v1/responses`.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use ccproxy_core::document::Json;
 use ccproxy_core::sse::Event;
 use serde::Serialize;
 
-use crate::formats::openai_error::{Detail, Envelope};
+use crate::formats::hub::Fault;
+use crate::formats::openai_error::{Detail, Envelope, fault_detail, param};
 use crate::formats::usage::Keys;
 
 /// Where the counts stand. Cached tokens are part of `input_tokens`.
@@ -21,7 +22,7 @@ pub(super) const USAGE: Keys = Keys {
 #[derive(Serialize)]
 struct ErrorEvent<'a> {
     r#type: &'static str,
-    code: Option<&'static str>,
+    code: Option<&'a str>,
     message: &'a str,
     param: Option<&'a str>,
     sequence_number: u64,
@@ -31,7 +32,16 @@ struct ErrorEvent<'a> {
 /// The `error` event. The documentation has the fields at the top, the service nests them in `error`, and
 /// the SDKs raise only when they find that; so both.
 pub(super) fn error_event(error: &Error, sequence_number: u64) -> Bytes {
-    let detail = Envelope::of(error).error;
+    event_of(Envelope::of(error).error, sequence_number)
+}
+
+/// The same from a fault, its own code kept.
+pub(super) fn fault_event(fault: &Fault<'_>, sequence_number: u64) -> Bytes {
+    let param = param(fault);
+    event_of(fault_detail(fault, param.as_deref()), sequence_number)
+}
+
+fn event_of(detail: Detail<'_>, sequence_number: u64) -> Bytes {
     let Detail { message, param, code, .. } = detail;
     let event = ErrorEvent { r#type: "error", code, message, param, sequence_number, error: detail };
     Event::new("error", serde_json::to_vec(&event).unwrap_or_default()).raw

@@ -1,0 +1,11 @@
+//! Requests of Anthropic Messages, both ways.
+
+mod blocks;
+mod messages;
+mod models;
+mod read;
+mod tools;
+mod write;
+
+pub(in crate::formats) use read::read;
+pub(in crate::formats) use write::write;

@@ -1,0 +1,109 @@
+//! Tools and their choice as Messages wants them.
+
+use crate::formats::hub::{Call, Dialect, INPUT, Losses, Tool, ToolChoice, ToolKind, wire_name};
+use crate::formats::json::{Array, Object};
+
+/// The web search tool that needs no beta.
+const WEB_SEARCH: &str = "web_search_20250305";
+
+/// `tools`: those that may be used now.
+pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
+    let allowed =
+        |tool: &&Tool<'_>| call.allowed_tools.as_ref().is_none_or(|names| names.contains(&tool.name));
+    let tools: Vec<&Tool<'_>> =
+        call.tools.iter().filter(allowed).filter(|tool| has_home(tool, losses)).collect();
+    if tools.is_empty() {
+        return;
+    }
+    body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool)));
+}
+
+fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
+    match &tool.kind {
+        ToolKind::Server { from, kind, .. } if *from != Dialect::Messages => {
+            losses.no_home(format!("tools.{kind}"));
+            false
+        }
+        ToolKind::Custom { format: Some(_) } => {
+            losses.add("tools.custom.format", "Claude takes no grammar; the text is asked for as it is");
+            true
+        }
+        _ => true,
+    }
+}
+
+fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
+    if let ToolKind::Server { raw, .. } = &tool.kind {
+        return array.raw(raw.as_str());
+    }
+    array.object(|object| {
+        if let ToolKind::WebSearch { domains, location, max_uses } = &tool.kind {
+            object.text("type", WEB_SEARCH);
+            object.text("name", "web_search");
+            object.maybe_raw("allowed_domains", domains.as_ref());
+            object.maybe_raw("user_location", location.as_ref());
+            if let Some(uses) = max_uses {
+                object.raw("max_uses", uses);
+            }
+            object.maybe_raw("cache_control", tool.cache.as_ref());
+            return;
+        }
+        object.text("name", &wire_name(tool.namespace.as_deref(), &tool.name));
+        object.maybe_text("description", tool.description.as_deref());
+        match &tool.kind {
+            ToolKind::Function { schema: Some(schema), strict } => {
+                object.raw("input_schema", schema.as_str());
+                object.maybe_boolean("strict", strict.filter(|strict| *strict));
+            }
+            ToolKind::Custom { .. } => object.object("input_schema", |schema| {
+                schema.text("type", "object");
+                schema.object("properties", |properties| {
+                    properties.object(INPUT, |input| input.text("type", "string"));
+                });
+                schema.array("required", |required| required.text(INPUT));
+            }),
+            _ => object.object("input_schema", |schema| {
+                schema.text("type", "object");
+                schema.object("properties", |_| {});
+            }),
+        }
+        if tool.deferred {
+            object.boolean("defer_loading", true);
+        }
+        object.maybe_raw("cache_control", tool.cache.as_ref());
+    });
+}
+
+/// `tool_choice`, with the wish for one call at a time.
+pub(super) fn write_choice(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
+    if call.tools.is_empty() {
+        return;
+    }
+    let single = call.parallel_tools.map(|parallel| !parallel);
+    let choice = match &call.tool_choice {
+        None if single == Some(true) => &ToolChoice::Auto,
+        None => return,
+        Some(choice) => choice,
+    };
+    if let ToolChoice::Other { from, raw } = choice {
+        match from {
+            Dialect::Messages => body.raw("tool_choice", raw.as_str()),
+            _ => losses.no_home("tool_choice"),
+        }
+        return;
+    }
+    body.object("tool_choice", |object| {
+        match choice {
+            ToolChoice::None => return object.text("type", "none"),
+            ToolChoice::Any => object.text("type", "any"),
+            ToolChoice::Named { name, .. } => {
+                object.text("type", "tool");
+                object.text("name", &call.wire_name(name));
+            }
+            _ => object.text("type", "auto"),
+        }
+        if call.from == Dialect::Messages || single == Some(true) {
+            object.maybe_boolean("disable_parallel_tool_use", single);
+        }
+    });
+}

@@ -1,0 +1,274 @@
+//! Chat answer, streamed or whole -> [`Event`]s.
+
+use ccproxy_core::document::{Json, Kind};
+
+use super::wire::DONE;
+use crate::formats::hub::{Citation, Event, Losses, Piece, Seal, Serial, Sink, Start, Stop, Text, Tokens};
+use crate::formats::json::{items, text_at};
+use crate::formats::openai_error::fault;
+
+/// Reads one answer. Only the first choice is followed: other formats have no second one.
+pub(in crate::formats) struct Reader {
+    pieces: Serial<Key>,
+    started: bool,
+    done: bool,
+    stop: Option<Stop<'static>>,
+    called: bool,
+    refused: bool,
+}
+
+/// A chat answer's pieces are told apart by these.
+#[derive(Clone, PartialEq)]
+enum Key {
+    Thought,
+    Text,
+    Refusal,
+    Call(u64),
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Reader {
+            pieces: Serial::new(false),
+            started: false,
+            done: false,
+            stop: None,
+            called: false,
+            refused: false,
+        }
+    }
+}
+
+impl Reader {
+    /// One event of a stream.
+    pub(in crate::formats) fn event(&mut self, data: &[u8], sink: &mut dyn Sink, losses: &mut Losses) {
+        if self.done {
+            return;
+        }
+        if data.trim_ascii() == DONE {
+            return self.end(sink);
+        }
+        let Some(json) = Json::whole(data) else { return };
+        if json.key("error").is_some_and(|error| error.kind() != Kind::Null) {
+            self.done = true;
+            return sink.take(Event::Error(fault(&json)));
+        }
+        self.chunk(&json, "delta", sink, losses);
+    }
+
+    /// A whole answer.
+    pub(in crate::formats) fn whole(&mut self, json: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
+        if json.key("error").is_some_and(|error| error.kind() != Kind::Null) {
+            self.done = true;
+            return sink.take(Event::Error(fault(json)));
+        }
+        self.chunk(json, "message", sink, losses);
+        self.end(sink);
+    }
+
+    /// The stream is over without `[DONE]`: an end, if the choice had finished.
+    pub(in crate::formats) fn finish(&mut self, sink: &mut dyn Sink) {
+        if !self.done && self.stop.is_some() {
+            self.end(sink);
+        }
+    }
+
+    pub(in crate::formats) fn done(&self) -> bool {
+        self.done
+    }
+
+    fn chunk(&mut self, json: &Json<'_>, holder: &str, sink: &mut dyn Sink, losses: &mut Losses) {
+        if !std::mem::replace(&mut self.started, true) {
+            sink.take(Event::Start(Start {
+                id: text_at(json, "id").unwrap_or_default(),
+                created: json.key("created").and_then(|created| created.as_u64()),
+                model: text_at(json, "model").unwrap_or_default(),
+            }));
+        }
+        for choice in json.key("choices").iter().flat_map(items) {
+            if choice.key("index").and_then(|index| index.as_u64()).unwrap_or(0) != 0 {
+                losses.no_home("choices");
+                continue;
+            }
+            if let Some(delta) = choice.key(holder) {
+                self.delta(&delta, sink, losses);
+            }
+            if let Some(reason) = text_at(&choice, "finish_reason") {
+                self.stop = Some(stop(&reason));
+            }
+        }
+        if let Some(usage) = json.key("usage").filter(|usage| usage.kind() == Kind::Object) {
+            sink.take(Event::Tokens(tokens(&usage)));
+        }
+    }
+
+    fn delta(&mut self, delta: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
+        for (key, value) in delta.children().into_iter().flatten() {
+            match key.as_deref() {
+                Some("reasoning_content" | "reasoning") => {
+                    // Some servers send both, with the same words.
+                    let twice =
+                        key.as_deref() == Some("reasoning") && delta.key("reasoning_content").is_some();
+                    if let Some(text) = value.as_str().filter(|_| !twice) {
+                        self.say(Key::Thought, text, sink);
+                    }
+                }
+                Some("reasoning_details") => self.details(&value, delta, sink),
+                Some("content") => self.content(&value, sink, losses),
+                Some("refusal") => {
+                    if let Some(text) = value.as_str() {
+                        self.refused |= !text.is_empty();
+                        self.say(Key::Refusal, text, sink);
+                    }
+                }
+                Some("tool_calls") => {
+                    for (position, call) in items(&value).enumerate() {
+                        self.call(&call, position as u64, sink);
+                    }
+                }
+                Some("function_call") if value.kind() == Kind::Object => self.old_call(&value, sink),
+                Some("annotations") => {
+                    items(&value).for_each(|annotation| self.cite(&annotation, sink, losses))
+                }
+                Some("audio") if value.kind() != Kind::Null => losses.no_home("message.audio"),
+                _ => {}
+            }
+        }
+    }
+
+    fn content(&mut self, value: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
+        if let Some(text) = value.as_str() {
+            return self.say(Key::Text, text, sink);
+        }
+        for part in items(value) {
+            match text_at(&part, "text") {
+                Some(text) => self.say(Key::Text, text, sink),
+                None => losses.no_home("message.content"),
+            }
+        }
+    }
+
+    /// Text of a piece that opens with its first words.
+    fn say(&mut self, key: Key, text: Text<'_>, sink: &mut dyn Sink) {
+        if text.is_empty() {
+            return;
+        }
+        if !self.pieces.knows(&key) {
+            let piece = match key {
+                Key::Thought => Piece::Thought,
+                Key::Refusal => Piece::Refusal,
+                _ => Piece::Text,
+            };
+            self.pieces.open(key.clone(), piece, sink);
+        }
+        self.pieces.text(&key, text, sink);
+    }
+
+    /// OpenRouter's details: the seals, and the words where they stand nowhere else.
+    fn details(&mut self, value: &Json<'_>, delta: &Json<'_>, sink: &mut dyn Sink) {
+        let plain = |key: &str| delta.key(key).is_some_and(|text| text.kind() == Kind::String);
+        let told = plain("reasoning_content") || plain("reasoning");
+        for detail in items(value) {
+            let words = text_at(&detail, "text").or_else(|| text_at(&detail, "summary"));
+            if let Some(words) = words.filter(|_| !told) {
+                self.say(Key::Thought, words, sink);
+            }
+            let foreign = text_at(&detail, "format").is_some_and(|format| format.starts_with("openai"));
+            let seal = match (text_at(&detail, "signature"), text_at(&detail, "data")) {
+                (Some(signature), _) => Seal::of_signature(signature),
+                (None, Some(data)) if foreign => Some(Seal::of_encrypted(text_at(&detail, "id"), data)),
+                (None, Some(data)) => Some(Seal::Redacted(data)),
+                (None, None) => None,
+            };
+            let Some(seal) = seal else { continue };
+            if !self.pieces.knows(&Key::Thought) {
+                self.pieces.open(Key::Thought, Piece::Thought, sink);
+            }
+            self.pieces.push(&Key::Thought, Event::Seal(seal), sink);
+        }
+    }
+
+    fn call(&mut self, call: &Json<'_>, position: u64, sink: &mut dyn Sink) {
+        let index = call.key("index").and_then(|index| index.as_u64()).unwrap_or(position);
+        let key = Key::Call(index);
+        let custom = call.key("custom").filter(|custom| custom.kind() == Kind::Object);
+        let inner = custom.clone().or_else(|| call.key("function"));
+        let name = inner.as_ref().and_then(|inner| text_at(inner, "name")).filter(|name| !name.is_empty());
+        if !self.pieces.knows(&key) {
+            // Later pieces of a call repeat neither id nor name; a call without a name is none.
+            let Some(name) = name else { return };
+            let id = text_at(call, "id").filter(|id| !id.is_empty());
+            let id = id.unwrap_or_else(|| format!("call_{index}").into());
+            self.called = true;
+            let piece = Piece::Call { id, namespace: None, name, custom: custom.is_some() };
+            self.pieces.open(key.clone(), piece, sink);
+        }
+        let text = inner.and_then(|inner| {
+            let arguments = inner.key(if custom.is_some() { "input" } else { "arguments" })?;
+            let object = || crate::formats::hub::Raw::of(&arguments).into_text();
+            arguments.as_str().or_else(|| arguments.is_container().then(object))
+        });
+        if let Some(text) = text {
+            self.pieces.text(&key, text, sink);
+        }
+    }
+
+    fn old_call(&mut self, call: &Json<'_>, sink: &mut dyn Sink) {
+        let key = Key::Call(0);
+        if !self.pieces.knows(&key) {
+            let Some(name) = text_at(call, "name") else { return };
+            self.called = true;
+            let piece = Piece::Call { id: "call_0".into(), namespace: None, name, custom: false };
+            self.pieces.open(key.clone(), piece, sink);
+        }
+        self.pieces.text(&key, text_at(call, "arguments").unwrap_or_default(), sink);
+    }
+
+    fn cite(&mut self, annotation: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
+        let Some(citation) = annotation.key("url_citation") else {
+            return losses.no_home("message.annotations");
+        };
+        let Some(url) = text_at(&citation, "url") else { return };
+        let place = |key: &str| citation.key(key)?.as_u64();
+        let range = place("start_index").zip(place("end_index"));
+        let citation = Citation { url, title: text_at(&citation, "title"), range, quote: None };
+        self.pieces.push(&Key::Text, Event::Cite(citation), sink);
+    }
+
+    fn end(&mut self, sink: &mut dyn Sink) {
+        self.done = true;
+        self.pieces.close_all(sink);
+        let stop = match self.stop.take() {
+            // Some servers say `stop` behind a call.
+            Some(Stop::Turn) | None if self.called => Stop::Tools,
+            Some(Stop::Turn) | None if self.refused => Stop::Refusal,
+            Some(stop) => stop,
+            None => Stop::Turn,
+        };
+        sink.take(Event::Stop(stop));
+        sink.take(Event::End);
+    }
+}
+
+fn stop(reason: &str) -> Stop<'static> {
+    match reason {
+        "length" | "max_tokens" => Stop::MaxTokens,
+        "tool_calls" | "function_call" => Stop::Tools,
+        "content_filter" => Stop::Refusal,
+        _ => Stop::Turn,
+    }
+}
+
+fn tokens(usage: &Json<'_>) -> Tokens {
+    let count = |key: &str| usage.key(key)?.as_u64();
+    let detail = |holder: &str, key: &str| usage.key(holder)?.key(key)?.as_u64();
+    let prompt = |key: &str| detail("prompt_tokens_details", key);
+    Tokens {
+        input: count("prompt_tokens"),
+        cache_read: prompt("cached_tokens").or_else(|| count("prompt_cache_hit_tokens")),
+        cache_write: prompt("cache_creation_tokens").or_else(|| prompt("cache_write_tokens")),
+        output: count("completion_tokens"),
+        reasoning: detail("completion_tokens_details", "reasoning_tokens"),
+    }
+    .of_total()
+}
