@@ -11,6 +11,7 @@ mod cancel;
 mod clients;
 mod clocks;
 mod command_line;
+mod conversion;
 mod credentials;
 mod docs;
 mod drain;

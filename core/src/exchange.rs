@@ -16,6 +16,7 @@ use crate::error::Side;
 use crate::format::{Format, Usage};
 use crate::generation::Generation;
 use crate::provider::Outbound;
+use crate::transform::Loss;
 
 /// An exchange, shared by the pipeline, the plugins' handles and the body on its way to the client.
 ///
@@ -138,6 +139,8 @@ pub struct Tally {
     pub streamed: AtomicBool,
     /// Tokens, when the answer told.
     pub usage: Mutex<Option<Usage>>,
+    /// What did not survive the way into the provider's format and back.
+    pub losses: Mutex<Vec<Loss>>,
     /// Why it failed, when it did.
     pub failure: Mutex<Option<Failure>>,
 }

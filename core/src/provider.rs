@@ -12,17 +12,20 @@ use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::format::Format;
 use crate::step::BoxFuture;
+use crate::transform::Transformer;
 
 /// Speaks to one provider. A plugin runtime has at most one.
 pub trait Provider: Send + Sync + 'static {
-    /// Step 7: method, path, headers, credential and body of the request upstream.
+    /// Step 7: method, path, headers, credential and body of the request upstream. `body` is in the
+    /// operation's format, whatever the client's is.
     fn prepare<'a>(
         &'a self,
         exchange: &'a Arc<Exchange>,
         operation: &'a Operation,
+        body: Document,
     ) -> BoxFuture<'a, Result<Outbound>>;
 
-    /// Step 8: sends it; the answer's head is back, its bytes may still be arriving, in the client's format.
+    /// Step 8: sends it; the answer's head is back, its bytes may still be arriving, in the operation's format.
     fn send<'a>(
         &'a self,
         exchange: &'a Arc<Exchange>,
@@ -41,6 +44,29 @@ pub struct Operation {
     pub name: &'static str,
     /// The client's format on this route.
     pub format: Arc<dyn Format>,
+    /// What the provider does for it, where that speaks another format. The provider sees this one only.
+    pub through: Option<Arc<Through>>,
+}
+
+/// A provider's own operation, and the way to it from the client's format.
+#[derive(Debug)]
+pub struct Through {
+    /// In the provider's format.
+    pub operation: Operation,
+    /// Turns requests into that format, and answers back.
+    pub transformer: Arc<dyn Transformer>,
+}
+
+impl Operation {
+    /// Clients and provider speak the same format.
+    pub fn new(name: &'static str, format: Arc<dyn Format>) -> Self {
+        Operation { name, format, through: None }
+    }
+
+    /// What the provider is asked to do.
+    pub fn inner(&self) -> &Operation {
+        self.through.as_ref().map_or(self, |through| &through.operation)
+    }
 }
 
 /// A request to a provider. Plugins may edit path, headers and body, never where it goes.

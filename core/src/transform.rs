@@ -44,6 +44,9 @@ pub trait Back: Send {
     /// The stream is over, or broke. Appends the one terminal event if none was there.
     fn end(&mut self, broken: Option<&Error>, out: &mut BytesMut);
 
+    /// Whether the client asked for a stream, so that a whole answer becomes one.
+    fn streams(&self) -> bool;
+
     /// What was lost since the last time.
     fn losses(&mut self) -> Vec<Loss>;
 }

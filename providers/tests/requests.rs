@@ -10,7 +10,7 @@ use ccproxy_core::document::Document;
 use ccproxy_core::exchange::{Client, Exchange, Peer, Request};
 use ccproxy_core::generation::Generation;
 use ccproxy_core::plugin::{PluginContext, PluginFactory, PluginRuntime, RouteTarget};
-use ccproxy_core::provider::Operation;
+use ccproxy_core::provider::{Operation, Provider};
 use ccproxy_core::settings::UpstreamSettings;
 use ccproxy_core::sse::Decoder;
 use ccproxy_core::upstream::Upstream;
@@ -76,6 +76,15 @@ fn operation(factory: &Arc<dyn PluginFactory>, path: &str) -> Operation {
     }
 }
 
+async fn prepare(
+    provider: &dyn Provider,
+    exchange: &Arc<Exchange>,
+    operation: &Operation,
+) -> ccproxy_core::Result<ccproxy_core::provider::Outbound> {
+    let body = exchange.request.lock().body.clone();
+    provider.prepare(exchange, operation, body).await
+}
+
 fn exchange(prefix: &str, recorded: &Recorded, body: Bytes) -> Arc<Exchange> {
     let mut headers = HeaderMap::new();
     for (name, value) in &recorded.headers {
@@ -123,7 +132,7 @@ async fn claude_api_sends_on_what_came() {
         let body = Bytes::from(serde_json::to_string_pretty(&recorded.body).expect("JSON"));
         let exchange = exchange("/claude", recorded, body.clone());
         let operation = operation(&factory, &recorded.path);
-        let sent = provider.prepare(&exchange, &operation).await.expect(name);
+        let sent = prepare(&*provider, &exchange, &operation).await.expect(name);
         assert_eq!(sent.body.bytes().as_ptr(), body.as_ptr(), "{name}: the body was copied");
         assert_eq!(sent.body.bytes(), &body);
         let path_and_query = exchange.request.lock().uri.to_string();
@@ -155,7 +164,7 @@ async fn the_mock_answers_every_client() {
             let mut body = recorded.body.clone();
             body["stream"] = stream.into();
             let exchange = exchange("/mock", &recorded, Bytes::from(body.to_string()));
-            let outbound = provider.prepare(&exchange, &operation).await.expect(name);
+            let outbound = prepare(&*provider, &exchange, &operation).await.expect(name);
             assert!(outbound.credential.is_empty() && !outbound.headers.contains_key("authorization"));
             let answer = provider.send(&exchange, &operation, outbound).await.expect(name);
             let streamed = answer.is_event_stream();

@@ -200,6 +200,7 @@ pub(super) fn finished(exchange: &Arc<Exchange>) {
         data.insert("streamed".into(), tally.streamed.load(Ordering::Relaxed).into());
         data.insert("attempts".into(), tally.attempts.load(Ordering::Relaxed).into());
         data.insert("usage".into(), json!(*tally.usage.lock()));
+        data.insert("losses".into(), json!(*tally.losses.lock()));
         if let Some(failure) = &failure {
             data.insert("error".into(), json!(failure));
         }

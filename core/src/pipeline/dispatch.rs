@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use http::{HeaderValue, header};
 
-use super::{announce, meter, watch};
+use super::{announce, meter, turn, watch};
 use crate::body::{Answer, is_compressed};
 use crate::error::{Error, Kind, Result, Side};
 use crate::exchange::{Exchange, Moment};
@@ -40,9 +40,11 @@ async fn ask(
     provider: &Arc<dyn Provider>,
     operation: &Operation,
 ) -> Result<Answer> {
-    // 7 prepare
-    let mut outbound = provider.prepare(exchange, operation).await?;
-    if route.links.stream || route.links.answer_body {
+    // 7 prepare, in the provider's format
+    let (client, operation) = (operation, operation.inner());
+    let (body, back) = turn::request(exchange, client)?;
+    let mut outbound = provider.prepare(exchange, operation, body).await?;
+    if route.links.stream || route.links.answer_body || back.is_some() {
         // Someone reads the answer: ask for it uncompressed.
         outbound.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
@@ -72,7 +74,7 @@ async fn ask(
     } else {
         meter::meter(exchange, operation, answer)
     };
-    Ok(answer)
+    turn::answer(exchange, back, answer).await
 }
 
 /// `provider.request.prepared`: plugins edit path, headers and body.

@@ -11,6 +11,7 @@ mod refuse;
 #[cfg(test)]
 mod tests;
 mod travel;
+mod turn;
 mod watch;
 
 use std::sync::Arc;

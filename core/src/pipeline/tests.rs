@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use crate::body::{Answer, Body};
+use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{Exchange, Peer};
 use crate::format::{Format, Grammar, Tracker, Usage};
@@ -95,10 +96,10 @@ struct Source {
 impl Provider for Source {
     fn prepare<'a>(
         &'a self,
-        exchange: &'a Arc<Exchange>,
+        _: &'a Arc<Exchange>,
         _: &'a Operation,
+        body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        let body = exchange.request.lock().body.clone();
         Box::pin(async move {
             Ok(Outbound {
                 origin: Arc::new(Origin {
@@ -281,7 +282,7 @@ impl House {
                     tags: Vec::new(),
                     summary: String::new(),
                     auth: true,
-                    target: RouteTarget::Provider(Operation { name: "messages", format: Arc::new(Plain) }),
+                    target: RouteTarget::Provider(Operation::new("messages", Arc::new(Plain))),
                 }],
                 ..Manifest::default()
             },

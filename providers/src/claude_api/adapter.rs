@@ -53,11 +53,14 @@ impl Adapter {
         self.base.join(path, uri.query())
     }
 
-    fn outbound(&self, exchange: &Exchange, operation: &Operation) -> Result<Outbound> {
+    fn outbound(&self, exchange: &Exchange, operation: &Operation, body: Document) -> Result<Outbound> {
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();
         let credential = self.credentials.take(&mut headers)?;
         take_local(&mut headers);
+        if request.format.as_ref().is_some_and(|format| format.name() != operation.format.name()) {
+            take_foreign(&mut headers);
+        }
         if !headers.contains_key(VERSION) {
             headers.insert(VERSION, CURRENT_VERSION);
         }
@@ -66,7 +69,7 @@ impl Adapter {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let method = request.method.clone();
-        let body = if method == Method::GET { Document::default() } else { request.body.clone() };
+        let body = if method == Method::GET { Document::default() } else { body };
         let path = self.path(&request.uri, operation)?;
         Ok(Outbound { origin: self.base.origin.clone(), method, path, headers, credential, body })
     }
@@ -77,8 +80,9 @@ impl Provider for Adapter {
         &'a self,
         exchange: &'a Arc<Exchange>,
         operation: &'a Operation,
+        body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        let outbound = self.outbound(exchange, operation);
+        let outbound = self.outbound(exchange, operation, body);
         Box::pin(std::future::ready(outbound))
     }
 
@@ -93,5 +97,17 @@ impl Provider for Adapter {
 
     fn credential(&self) -> Credential {
         self.credentials.describe()
+    }
+}
+
+/// Takes out what OpenAI's clients tell about accounts and sessions there: none of this provider's business.
+fn take_foreign(headers: &mut HeaderMap) {
+    let foreign = |name: &str| {
+        name == "originator"
+            || ["openai-", "chatgpt-", "x-codex-", "x-openai-"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    let names: Vec<HeaderName> = headers.keys().filter(|name| foreign(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
 }

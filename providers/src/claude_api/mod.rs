@@ -1,4 +1,4 @@
-//! The Claude API under `/claude`: the same format in and out, so the original bytes pass both ways.
+//! The Claude API under `/claude`: its own format passes byte for byte, OpenAI's two formats are turned into it.
 
 mod adapter;
 mod config;
@@ -14,13 +14,13 @@ use ccproxy_core::plugin::{
     Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, RouteSpec, RouteTarget,
     Source,
 };
-use ccproxy_core::provider::{Operation, Provider};
+use ccproxy_core::provider::{Operation, Provider, Through};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 use http::Method;
 
 use crate::factory::Factory;
-use crate::formats::AnthropicMessages;
+use crate::formats::{AnthropicMessages, OpenAiChat, OpenAiResponses, Pair};
 use adapter::Adapter;
 use config::Config;
 use credentials::credentials;
@@ -80,14 +80,26 @@ impl PluginRuntime for Runtime {
 
 fn manifest() -> Manifest {
     let format: Arc<dyn Format> = Arc::new(AnthropicMessages);
-    let route = |method: Method, path: &str, operation: &'static str, summary: &str| RouteSpec {
+    let route = |method: Method, path: &str, operation: Operation, summary: &str| RouteSpec {
         method,
         prefix: "/claude".into(),
         path: path.into(),
         tags: vec!["plugin-claude-api".into()],
         summary: summary.into(),
         auth: true,
-        target: RouteTarget::Provider(Operation { name: operation, format: format.clone() }),
+        target: RouteTarget::Provider(operation),
+    };
+    let own = |name| Operation::new(name, format.clone());
+    let through = |transformer| Some(Arc::new(Through { operation: own("messages"), transformer }));
+    let chat = Operation {
+        name: "chat_completions",
+        format: Arc::new(OpenAiChat),
+        through: through(Pair::chat_on_messages()),
+    };
+    let responses = Operation {
+        name: "responses",
+        format: Arc::new(OpenAiResponses),
+        through: through(Pair::responses_on_messages()),
     };
     Manifest {
         name: NAME.into(),
@@ -97,10 +109,22 @@ fn manifest() -> Manifest {
         source: Source::Native,
         config: config::schema(),
         routes: vec![
-            route(Method::POST, "/v1/messages", "messages", "Create a message, streamed or whole"),
-            route(Method::POST, "/v1/messages/count_tokens", "count_tokens", "Count the tokens of a message"),
-            route(Method::GET, "/v1/models", "models", "List the models"),
-            route(Method::GET, "/v1/models/{id}", "model", "Describe a model"),
+            route(Method::POST, "/v1/messages", own("messages"), "Create a message, streamed or whole"),
+            route(
+                Method::POST,
+                "/v1/messages/count_tokens",
+                own("count_tokens"),
+                "Count the tokens of a message",
+            ),
+            route(Method::GET, "/v1/models", own("models"), "List the models"),
+            route(Method::GET, "/v1/models/{id}", own("model"), "Describe a model"),
+            route(
+                Method::POST,
+                "/v1/chat/completions",
+                chat,
+                "Chat, for clients of OpenAI's Chat Completions",
+            ),
+            route(Method::POST, "/v1/responses", responses, "Answer, for clients of OpenAI's Responses"),
         ],
         oauth_provider: Some(OAuthProviderSpec {
             name: "claude-api".into(),

@@ -45,8 +45,9 @@ fn exchange(uri: &str, headers: &[(&str, &str)], body: &str) -> Arc<Exchange> {
 }
 
 async fn prepare(adapter: &Adapter, operation: &'static str, exchange: &Arc<Exchange>) -> Result<Outbound> {
-    let operation = Operation { name: operation, format: Arc::new(AnthropicMessages) };
-    adapter.prepare(exchange, &operation).await
+    let operation = Operation::new(operation, Arc::new(AnthropicMessages));
+    let body = exchange.request.lock().body.clone();
+    adapter.prepare(exchange, &operation, body).await
 }
 
 fn names(headers: &HeaderMap) -> Vec<&str> {

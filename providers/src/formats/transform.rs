@@ -302,6 +302,10 @@ impl Back for Answer {
         out.extend_from_slice(&self.writer.inner.take_bytes());
     }
 
+    fn streams(&self) -> bool {
+        self.brief.stream
+    }
+
     fn losses(&mut self) -> Vec<Loss> {
         self.losses.take()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ccproxy_core::body::{Answer, Body};
+use ccproxy_core::document::Document;
 use ccproxy_core::error::Kind;
 use ccproxy_core::exchange::Exchange;
 use ccproxy_core::provider::{Credential, Operation, Origin, Outbound, Provider};
@@ -132,6 +133,7 @@ impl Provider for Adapter {
         &'a self,
         exchange: &'a Arc<Exchange>,
         _operation: &'a Operation,
+        body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();
@@ -148,7 +150,7 @@ impl Provider for Adapter {
             path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
             headers,
             credential: HeaderMap::new(),
-            body: request.body.clone(),
+            body,
         };
         Box::pin(std::future::ready(Ok(outbound)))
     }

@@ -76,7 +76,7 @@ fn manifest() -> Manifest {
             tags: vec!["plugin-mock".into()],
             summary: summary.into(),
             auth: true,
-            target: RouteTarget::Provider(Operation { name, format: format.clone() }),
+            target: RouteTarget::Provider(Operation::new(name, format.clone())),
         };
     Manifest {
         name: NAME.into(),

@@ -39,8 +39,11 @@ async fn ask(operation: &'static str, path: &str, body: &Value) -> Answer {
     let generation = Arc::new(Generation::assemble(1, Vec::new(), &[], Vec::new()));
     let exchange = Exchange::begin(peer, Client::anonymous(), generation, request);
     let adapter = Adapter::new(Duration::ZERO);
-    let operation = Operation { name: operation, format: format(operation) };
-    let outbound = adapter.prepare(&exchange, &operation).await.expect("prepared");
+    let operation = Operation::new(operation, format(operation));
+    let outbound = adapter
+        .prepare(&exchange, &operation, Document::new(Bytes::from(body.to_string())))
+        .await
+        .expect("prepared");
     adapter.send(&exchange, &operation, outbound).await.expect("an answer")
 }
 

@@ -1,0 +1,141 @@
+//! Steps 7 and 9 between two formats: the request is turned into the provider's, the answer back into the
+//! client's. Where both are the same nothing here runs.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::UNIX_EPOCH;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body::{Frame, SizeHint};
+
+use crate::body::{Answer, Body};
+use crate::document::Document;
+use crate::error::{Error, Kind, Result};
+use crate::exchange::Exchange;
+use crate::provider::Operation;
+use crate::transform::{self, Back, Facts};
+
+/// Largest whole answer that is turned, in bytes.
+const LARGEST: usize = 64 << 20;
+/// Seconds that a client waits when the provider limits it and does not say how long.
+const SMALL_WAIT: HeaderValue = HeaderValue::from_static("2");
+const LOSS: HeaderName = HeaderName::from_static("x-ccproxy-loss");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The body for the provider, and what turns its answer back.
+pub(super) fn request(
+    exchange: &Arc<Exchange>,
+    operation: &Operation,
+) -> Result<(Document, Option<Box<dyn Back>>)> {
+    let body = exchange.request.lock().body.clone();
+    let Some(through) = &operation.through else { return Ok((body, None)) };
+    let created = exchange.began_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let turned = through.transformer.request(body.bytes(), Facts { created })?;
+    *exchange.tally.losses.lock() = turned.losses;
+    Ok((Document::new(turned.body), Some(turned.back)))
+}
+
+/// The answer for the client.
+pub(super) async fn answer(
+    exchange: &Arc<Exchange>,
+    back: Option<Box<dyn Back>>,
+    mut answer: Answer,
+) -> Result<Answer> {
+    if answer.status == StatusCode::TOO_MANY_REQUESTS
+        && !answer.headers.contains_key(header::RETRY_AFTER)
+        && !answer.headers.contains_key("retry-after-ms")
+    {
+        // Codex gives up at once on a limit without a time.
+        answer.headers.insert(header::RETRY_AFTER, SMALL_WAIT);
+    }
+    let Some(mut back) = back else { return Ok(answer) };
+    let Answer { status, mut headers, body } = answer;
+    if headers.remove(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(Error::upstream(Kind::BadGateway, "the provider compressed its answer against our wish"));
+    }
+    let stream = crate::body::is_event_stream(&headers);
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(id) = headers.get(REQUEST_ID).filter(|_| !headers.contains_key(X_REQUEST_ID)).cloned() {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    if status.is_success() && stream {
+        tell(exchange, &mut headers);
+        let turned =
+            Turned { inner: body, back, exchange: exchange.clone(), out: BytesMut::new(), over: false };
+        return Ok(Answer { status, headers, body: Body::stream(turned) });
+    }
+    let bytes = body.collect(LARGEST).await?;
+    let (bytes, kind) = match status.is_success() {
+        true => (back.whole(&bytes)?, if back.streams() { "text/event-stream" } else { "application/json" }),
+        false => (back.error(status, &bytes), "application/json"),
+    };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    exchange.tally.losses.lock().extend(back.losses());
+    tell(exchange, &mut headers);
+    Ok(Answer { status, headers, body: Body::full(bytes) })
+}
+
+/// Names what is lost so far.
+fn tell(exchange: &Exchange, headers: &mut HeaderMap) {
+    let names = transform::header(&exchange.tally.losses.lock());
+    if let Some(value) = HeaderValue::from_str(&names).ok().filter(|_| !names.is_empty()) {
+        headers.insert(LOSS, value);
+    }
+}
+
+/// A stream that is turned as it is pulled.
+struct Turned {
+    inner: Body,
+    back: Box<dyn Back>,
+    exchange: Arc<Exchange>,
+    out: BytesMut,
+    over: bool,
+}
+
+impl Turned {
+    /// The one terminal event is written, and the rest of the provider's stream let go.
+    fn end(&mut self, error: Option<&Error>) {
+        self.over = true;
+        self.back.end(error, &mut self.out);
+        self.exchange.tally.losses.lock().extend(self.back.losses());
+        self.inner = Body::empty();
+    }
+}
+
+impl http_body::Body for Turned {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        while !this.over {
+            match ready!(http_body::Body::poll_frame(Pin::new(&mut this.inner), cx)) {
+                Some(Ok(frame)) => {
+                    let Some(data) = frame.data_ref() else { continue };
+                    if let Err(error) = this.back.feed(data, &mut this.out) {
+                        super::refuse::note(&this.exchange, &error);
+                        this.end(Some(&error));
+                    }
+                }
+                Some(Err(error)) => this.end(Some(&error)),
+                None => this.end(None),
+            }
+            if !this.out.is_empty() {
+                break;
+            }
+        }
+        let ready = this.out.split().freeze();
+        Poll::Ready((!ready.is_empty()).then(|| Ok(Frame::data(ready))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over && self.out.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
