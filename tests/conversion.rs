@@ -286,3 +286,42 @@ fn accounts_of_other_providers_stay_here() {
         }
     });
 }
+
+#[test]
+fn tokens_are_counted_for_responses_clients() {
+    support::run(async {
+        let upstream = Upstream::start().await;
+        let proxy = Proxy::start(Config::new().upstream(&upstream)).await;
+        let mut body = responses(false);
+        body["temperature"] = json!(0.5);
+        let answer = proxy.client().post("/claude/v1/responses/input_tokens", &body).await.expect(200);
+        assert_eq!(answer.json(), json!({ "object": "response.input_tokens", "input_tokens": 42 }));
+        let seen = upstream.request(0).await;
+        assert_eq!(seen.target(), "/v1/messages/count_tokens");
+        let asked = seen.json();
+        assert!(asked["messages"].is_array() && asked["system"].is_array(), "{asked}");
+        for key in ["max_tokens", "temperature", "stream"] {
+            assert_eq!(asked.get(key), None, "{key}");
+        }
+        upstream.next(Reply::json(404, &anthropic::error("not_found_error", "no model")));
+        let answer = proxy.client().post("/claude/v1/responses/input_tokens", &body).await.expect(404);
+        assert_eq!(answer.json()["error"]["message"], "no model");
+    });
+}
+
+#[test]
+fn what_is_lost_is_told_in_the_events() {
+    support::run(async {
+        let upstream = Upstream::start().await;
+        let script = r#"
+return {
+  name = "listen", version = "1.0.0", description = "Logs what was lost",
+  hooks = { ["request.completed"] = function(event)
+    for _, loss in ipairs(event.losses) do ccproxy.log.info("lost " .. loss.field .. ": " .. loss.why) end
+  end },
+}"#;
+        let proxy = Proxy::start(Config::new().upstream(&upstream).script("listen", script)).await;
+        proxy.client().post(CHAT, &chat(false)).await.expect(200);
+        proxy.logged("lost seed: the provider's format has no place for it").await;
+    });
+}

@@ -20,7 +20,7 @@ use ccproxy_core::{Error, Result};
 use http::Method;
 
 use crate::factory::Factory;
-use crate::formats::{AnthropicMessages, OpenAiChat, OpenAiResponses, Pair};
+use crate::formats::{AnthropicMessages, Count, OpenAiChat, OpenAiResponses, Pair};
 use adapter::Adapter;
 use config::Config;
 use credentials::credentials;
@@ -90,16 +90,21 @@ fn manifest() -> Manifest {
         target: RouteTarget::Provider(operation),
     };
     let own = |name| Operation::new(name, format.clone());
-    let through = |transformer| Some(Arc::new(Through { operation: own("messages"), transformer }));
+    let through = |name, transformer| Some(Arc::new(Through { operation: own(name), transformer }));
     let chat = Operation {
         name: "chat_completions",
         format: Arc::new(OpenAiChat),
-        through: through(Pair::chat_on_messages()),
+        through: through("messages", Pair::chat_on_messages()),
     };
     let responses = Operation {
         name: "responses",
         format: Arc::new(OpenAiResponses),
-        through: through(Pair::responses_on_messages()),
+        through: through("messages", Pair::responses_on_messages()),
+    };
+    let input_tokens = Operation {
+        name: "input_tokens",
+        format: Arc::new(OpenAiResponses),
+        through: through("count_tokens", Count::responses_on_messages()),
     };
     Manifest {
         name: NAME.into(),
@@ -125,6 +130,12 @@ fn manifest() -> Manifest {
                 "Chat, for clients of OpenAI's Chat Completions",
             ),
             route(Method::POST, "/v1/responses", responses, "Answer, for clients of OpenAI's Responses"),
+            route(
+                Method::POST,
+                "/v1/responses/input_tokens",
+                input_tokens,
+                "Count the tokens of such a request",
+            ),
         ],
         oauth_provider: Some(OAuthProviderSpec {
             name: "claude-api".into(),

@@ -232,3 +232,67 @@ fn cut_streams_fail() {
         }
     }
 }
+
+/// Every string under these keys, at any depth.
+fn words<'v>(value: &'v Value, keys: &[&str], found: &mut Vec<&'v str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| words(item, keys, found)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                found.extend(value.as_str().filter(|_| keys.contains(&key.as_str())));
+                words(value, keys, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What real programs sent (shortened): nothing that was said, asked or answered is missing on the other side.
+#[test]
+fn requests_of_real_clients() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+    let mut seen = 0;
+    for (from, folder) in [
+        (Dialect::Messages, "clients"),
+        (Dialect::Chat, "openai_chat/clients"),
+        (Dialect::Responses, "openai_responses/clients"),
+    ] {
+        for entry in fs::read_dir(fixtures.join(folder)).expect("captures") {
+            let path = entry.expect("an entry").path();
+            let capture: Value = serde_json::from_slice(&fs::read(&path).expect("a capture")).expect("JSON");
+            let body = &capture["body"];
+            let mut said = Vec::new();
+            for key in ["messages", "input", "system", "instructions"] {
+                words(&body[key], &["text", "content", "output", "image_url", "data"], &mut said);
+                said.extend(body[key].as_str());
+            }
+            let mut tools = Vec::new();
+            // What a namespace is for has no place elsewhere, and is reported.
+            let single =
+                body["tools"].as_array().into_iter().flatten().filter(|tool| tool["type"] != "namespace");
+            single.for_each(|tool| words(tool, &["description"], &mut tools));
+            for to in DIALECTS.into_iter().filter(|to| *to != from) {
+                let turned = Pair::of(from, to).request(&body.to_string().into(), FACTS);
+                let turned = turned.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                let turned: Value = serde_json::from_slice(&turned.body).expect("JSON");
+                let mut told = Vec::new();
+                words(
+                    &turned,
+                    &["text", "content", "output", "instructions", "url", "image_url", "data", "description"],
+                    &mut told,
+                );
+                for said in said.iter().chain(&tools).filter(|said| !said.starts_with("x-anthropic-billing"))
+                {
+                    let bare = said.rsplit("base64,").next().expect("text");
+                    assert!(
+                        bare.is_empty() || told.iter().any(|told| told.contains(bare)),
+                        "{} to {to:?} lost {said:?}: {turned}",
+                        path.display()
+                    );
+                }
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}

@@ -2,6 +2,8 @@
 //! socket, clock or task.
 
 mod anthropic_messages;
+mod count;
+mod either;
 #[cfg(test)]
 mod golden;
 mod hub;
@@ -16,6 +18,7 @@ mod usage;
 mod watch;
 
 pub use anthropic_messages::AnthropicMessages;
+pub use count::Count;
 pub use openai_chat::OpenAiChat;
 pub use openai_responses::OpenAiResponses;
 pub use transform::Pair;

@@ -9,6 +9,7 @@ use ccproxy_core::sse::Decoder;
 use ccproxy_core::transform::{Back, Facts, Loss, Transformer, Turned};
 use http::StatusCode;
 
+use super::either::{Reader, Writer};
 use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sink};
 use super::json::text_at;
 use super::{anthropic_messages, openai_chat, openai_error, openai_responses};
@@ -106,90 +107,6 @@ pub(in crate::formats) fn write(dialect: Dialect, call: &Call<'_>, losses: &mut 
         Dialect::Messages => anthropic_messages::call::write(call, losses),
         Dialect::Chat => openai_chat::call::write(call, losses),
         Dialect::Responses => openai_responses::call::write(call, losses),
-    }
-}
-
-/// A reader of any format.
-enum Reader {
-    Messages(anthropic_messages::Reader),
-    Chat(openai_chat::Reader),
-    Responses(openai_responses::Reader),
-}
-
-impl Reader {
-    fn new(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::Messages => Reader::Messages(Default::default()),
-            Dialect::Chat => Reader::Chat(Default::default()),
-            Dialect::Responses => Reader::Responses(Default::default()),
-        }
-    }
-
-    fn event(&mut self, data: &[u8], sink: &mut dyn Sink, losses: &mut Losses) {
-        match self {
-            Reader::Messages(reader) => reader.event(data, sink, losses),
-            Reader::Chat(reader) => reader.event(data, sink, losses),
-            Reader::Responses(reader) => reader.event(data, sink, losses),
-        }
-    }
-
-    fn whole(&mut self, json: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
-        match self {
-            Reader::Messages(reader) => reader.whole(json, sink, losses),
-            Reader::Chat(reader) => reader.whole(json, sink, losses),
-            Reader::Responses(reader) => reader.whole(json, sink, losses),
-        }
-    }
-
-    fn finish(&mut self, sink: &mut dyn Sink) {
-        match self {
-            Reader::Messages(reader) => reader.finish(sink),
-            Reader::Chat(reader) => reader.finish(sink),
-            Reader::Responses(reader) => reader.finish(sink),
-        }
-    }
-
-    fn done(&self) -> bool {
-        match self {
-            Reader::Messages(reader) => reader.done(),
-            Reader::Chat(reader) => reader.done(),
-            Reader::Responses(reader) => reader.done(),
-        }
-    }
-}
-
-/// A writer of any format.
-enum Writer {
-    Messages(anthropic_messages::Writer),
-    Chat(openai_chat::Writer),
-    Responses(openai_responses::Writer),
-}
-
-impl Writer {
-    fn new(dialect: Dialect, brief: Brief) -> Self {
-        match dialect {
-            Dialect::Messages => Writer::Messages(anthropic_messages::Writer::new(brief)),
-            Dialect::Chat => Writer::Chat(openai_chat::Writer::new(brief)),
-            Dialect::Responses => Writer::Responses(openai_responses::Writer::new(brief)),
-        }
-    }
-
-    fn take_bytes(&mut self) -> Vec<u8> {
-        match self {
-            Writer::Messages(writer) => writer.take_bytes(),
-            Writer::Chat(writer) => writer.take_bytes(),
-            Writer::Responses(writer) => writer.take_bytes(),
-        }
-    }
-}
-
-impl Sink for Writer {
-    fn take(&mut self, event: Event<'_>) {
-        match self {
-            Writer::Messages(writer) => writer.take(event),
-            Writer::Chat(writer) => writer.take(event),
-            Writer::Responses(writer) => writer.take(event),
-        }
     }
 }
 

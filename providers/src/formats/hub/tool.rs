@@ -6,6 +6,8 @@ use super::{Dialect, Raw, Text};
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::formats) struct Tool<'a> {
     pub(in crate::formats) namespace: Option<Text<'a>>,
+    /// What the namespace is for.
+    pub(in crate::formats) purpose: Option<Text<'a>>,
     pub(in crate::formats) name: Text<'a>,
     pub(in crate::formats) description: Option<Text<'a>>,
     pub(in crate::formats) kind: ToolKind<'a>,

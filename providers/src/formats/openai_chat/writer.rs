@@ -1,10 +1,13 @@
 //! [`Event`]s -> chat answer, streamed or whole.
 
+mod whole;
+
 use crate::formats::hub::{
     Brief, Citation, Event, Fault, Piece, Seal, Sink, Start, Stop, Text, Tokens, tool_id, wire_name,
 };
-use crate::formats::json::{self, Array, Object};
+use crate::formats::json::{self, Object};
 use crate::formats::openai_error::fault_body;
+use whole::{Call, Whole, annotation, counts, head};
 
 /// Longest id of a tool call that OpenAI's own have.
 const LONGEST_ID: usize = 64;
@@ -38,25 +41,6 @@ enum Open {
     Refusal,
     Thought,
     Call { custom: bool },
-}
-
-/// A whole answer so far.
-#[derive(Default)]
-struct Whole {
-    text: String,
-    refusal: String,
-    thoughts: String,
-    details: Vec<String>,
-    annotations: Vec<String>,
-    calls: Vec<Call>,
-}
-
-#[derive(Default)]
-struct Call {
-    id: String,
-    name: String,
-    arguments: String,
-    custom: bool,
 }
 
 impl Writer {
@@ -321,40 +305,6 @@ impl Writer {
     }
 }
 
-impl Whole {
-    fn write(&self, message: &mut Object<'_>) {
-        message.text("role", "assistant");
-        let silent = self.text.is_empty() && (!self.calls.is_empty() || !self.refusal.is_empty());
-        message.text_or_null("content", (!silent).then_some(&*self.text));
-        message.text_or_null("refusal", (!self.refusal.is_empty()).then_some(&*self.refusal));
-        if !self.thoughts.is_empty() {
-            message.text("reasoning_content", &self.thoughts);
-        }
-        let list = |array: &mut Array<'_>, items: &[String]| items.iter().for_each(|item| array.raw(item));
-        if !self.details.is_empty() {
-            message.array("reasoning_details", |array| list(array, &self.details));
-        }
-        message.array("annotations", |array| list(array, &self.annotations));
-        if !self.calls.is_empty() {
-            message.array("tool_calls", |array| self.calls.iter().for_each(|call| call.write(array)));
-        }
-    }
-}
-
-impl Call {
-    fn write(&self, array: &mut Array<'_>) {
-        let (kind, key) = if self.custom { ("custom", "input") } else { ("function", "arguments") };
-        array.object(|call| {
-            call.text("id", &self.id);
-            call.text("type", kind);
-            call.object(kind, |inner| {
-                inner.text("name", &self.name);
-                inner.text(key, &self.arguments);
-            });
-        });
-    }
-}
-
 impl Sink for Writer {
     fn take(&mut self, event: Event<'_>) {
         if self.done {
@@ -395,40 +345,4 @@ impl Sink for Writer {
             Event::Ping => {}
         }
     }
-}
-
-fn head(object: &mut Object<'_>, id: &str, kind: &str, created: u64, model: &str) {
-    object.text("id", id);
-    object.text("object", kind);
-    object.number("created", created);
-    object.text("model", model);
-}
-
-fn annotation(source: &Citation<'_>, began: u64, end: u64) -> String {
-    let (start, end) = source.range.unwrap_or((began, end));
-    json::object_text(|object| {
-        object.text("type", "url_citation");
-        object.object("url_citation", |citation| {
-            citation.text("url", &source.url);
-            citation.text("title", source.title.as_deref().unwrap_or_default());
-            citation.number("start_index", start);
-            citation.number("end_index", end);
-        });
-    })
-}
-
-fn counts(usage: &mut Object<'_>, tokens: &Tokens) {
-    let (input, output) = (tokens.total_input(), tokens.output.unwrap_or(0));
-    usage.number("prompt_tokens", input);
-    usage.number("completion_tokens", output);
-    usage.number("total_tokens", input.saturating_add(output));
-    usage.object("prompt_tokens_details", |details| {
-        details.number("cached_tokens", tokens.cache_read.unwrap_or(0));
-        if let Some(written) = tokens.cache_write {
-            details.number("cache_creation_tokens", written);
-        }
-    });
-    usage.object("completion_tokens_details", |details| {
-        details.number("reasoning_tokens", tokens.reasoning.unwrap_or(0));
-    });
 }

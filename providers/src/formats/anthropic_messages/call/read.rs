@@ -84,6 +84,7 @@ fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool<'a>> {
     let kind = text_at(json, "type");
     let mut tool = Tool {
         namespace: None,
+        purpose: None,
         name: text_at(json, "name").unwrap_or_default(),
         description: None,
         kind: ToolKind::Function { schema: None, strict: None },

@@ -1,6 +1,8 @@
 //! Tools and their choice as Messages wants them.
 
-use crate::formats::hub::{Call, Dialect, INPUT, Losses, Tool, ToolChoice, ToolKind, wire_name};
+use std::borrow::Cow;
+
+use crate::formats::hub::{Call, Dialect, INPUT, Losses, Raw, Tool, ToolChoice, ToolKind, wire_name};
 use crate::formats::json::{Array, Object};
 
 /// The web search tool that needs no beta.
@@ -19,6 +21,9 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut L
 }
 
 fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
+    if tool.purpose.is_some() {
+        losses.no_home("tools.namespace.description");
+    }
     match &tool.kind {
         ToolKind::Server { from, kind, .. } if *from != Dialect::Messages => {
             losses.no_home(format!("tools.{kind}"));
@@ -52,7 +57,7 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
         object.maybe_text("description", tool.description.as_deref());
         match &tool.kind {
             ToolKind::Function { schema: Some(schema), strict } => {
-                object.raw("input_schema", schema.as_str());
+                object.raw("input_schema", &typed(schema));
                 object.maybe_boolean("strict", strict.filter(|strict| *strict));
             }
             ToolKind::Custom { .. } => object.object("input_schema", |schema| {
@@ -72,6 +77,17 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
         }
         object.maybe_raw("cache_control", tool.cache.as_ref());
     });
+}
+
+/// A schema says that it is one of an object; OpenAI's may leave that out.
+fn typed<'s>(schema: &'s Raw<'_>) -> Cow<'s, str> {
+    let text = schema.as_str();
+    let Some(json) = schema.json().filter(|json| json.key("type").is_none()) else { return text.into() };
+    let comma = if json.len() == Some(0) { "" } else { "," };
+    match text.trim_start().strip_prefix('{') {
+        Some(rest) => format!("{{\"type\":\"object\"{comma}{rest}").into(),
+        None => text.into(),
+    }
 }
 
 /// `tool_choice`, with the wish for one call at a time.

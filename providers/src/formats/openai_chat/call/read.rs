@@ -135,6 +135,7 @@ fn web_search<'a>(options: &Json<'a>) -> Tool<'a> {
     });
     Tool {
         namespace: None,
+        purpose: None,
         name: "web_search".into(),
         description: None,
         kind: ToolKind::WebSearch { domains: None, location, max_uses: None },

@@ -12,6 +12,7 @@ pub(super) fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool
         (Some(function), _) => read_function(&function, losses)?,
         (None, Some(custom)) => Tool {
             namespace: None,
+            purpose: None,
             name: text_at(&custom, "name")?,
             description: text_at(&custom, "description"),
             kind: ToolKind::Custom { format: custom.key("format").map(|format| Raw::of(&format)) },
@@ -24,6 +25,7 @@ pub(super) fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool
         }
         (None, None) => Tool {
             namespace: None,
+            purpose: None,
             name: text_at(json, "name").unwrap_or_default(),
             description: None,
             kind: ToolKind::Server {
@@ -42,6 +44,7 @@ pub(super) fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool
 pub(super) fn read_function<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool<'a>> {
     let mut tool = Tool {
         namespace: None,
+        purpose: None,
         name: Text::default(),
         description: None,
         kind: ToolKind::Function { schema: None, strict: None },
@@ -115,6 +118,9 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut L
 }
 
 fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
+    if tool.purpose.is_some() {
+        losses.no_home("tools.namespace.description");
+    }
     if tool.cache.is_some() {
         losses.add("cache_control", "the provider caches by itself");
     }

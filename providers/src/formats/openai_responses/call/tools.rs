@@ -8,7 +8,7 @@ use crate::formats::json::{Array, Object, fields, items, text_at};
 /// Reads tools; those of a namespace carry its name.
 pub(super) fn read_tools<'a>(
     value: &Json<'a>,
-    namespace: Option<&Text<'a>>,
+    namespace: Option<(&Text<'a>, Option<Text<'a>>)>,
     tools: &mut Vec<Tool<'a>>,
     losses: &mut Losses,
 ) {
@@ -18,22 +18,24 @@ pub(super) fn read_tools<'a>(
         if kind == "namespace" && namespace.is_none() {
             let name = text_at(&json, "name");
             if let (Some(name), Some(inner)) = (name, json.key("tools")) {
-                read_tools(&inner, Some(&name), tools, losses);
+                let purpose = text_at(&json, "description").filter(|text| !text.is_empty());
+                read_tools(&inner, Some((&name, purpose)), tools, losses);
             }
             continue;
         }
-        tools.extend(read_tool(&json, kind, namespace, losses));
+        tools.extend(read_tool(&json, kind, namespace.clone(), losses));
     }
 }
 
 fn read_tool<'a>(
     json: &Json<'a>,
     kind: Text<'a>,
-    namespace: Option<&Text<'a>>,
+    namespace: Option<(&Text<'a>, Option<Text<'a>>)>,
     losses: &mut Losses,
 ) -> Option<Tool<'a>> {
     let mut tool = Tool {
-        namespace: namespace.cloned(),
+        namespace: namespace.as_ref().map(|(name, _)| (*name).clone()),
+        purpose: namespace.and_then(|(_, purpose)| purpose),
         name: text_at(json, "name").unwrap_or_default(),
         description: text_at(json, "description"),
         kind: ToolKind::Function { schema: None, strict: None },
@@ -123,6 +125,7 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut L
                 Some(name) => array.object(|object| {
                     object.text("type", "namespace");
                     object.text("name", name);
+                    object.maybe_text("description", first.purpose.as_deref());
                     object.array("tools", |inner| group.iter().for_each(|tool| write_tool(inner, tool, own)));
                 }),
                 None => write_tool(array, first, own),
