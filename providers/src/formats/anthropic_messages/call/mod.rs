@@ -4,6 +4,7 @@ mod blocks;
 mod messages;
 mod models;
 mod read;
+mod schema;
 mod tools;
 mod write;
 

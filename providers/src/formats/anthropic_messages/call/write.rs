@@ -2,6 +2,7 @@
 
 use super::messages::{write_messages, write_system};
 use super::models::Model;
+use super::schema::fit;
 use super::tools::{write_choice, write_tools};
 use crate::formats::hub::{
     Call, Content, Dialect, Effort, Losses, OutputFormat, Role, Seal, Text, Thinking, ToolChoice,
@@ -145,7 +146,8 @@ fn write_thinking(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan) {
 
 fn write_output(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &mut Losses) {
     let schema = match &call.output {
-        OutputFormat::Schema { schema, .. } => Some(schema),
+        OutputFormat::Schema { schema, .. } if call.from == Dialect::Messages => Some(schema.as_str().into()),
+        OutputFormat::Schema { schema, .. } => Some(fit(schema, losses)),
         OutputFormat::JsonObject => {
             losses.no_home("response_format.json_object");
             None
@@ -165,7 +167,7 @@ fn write_output(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &mu
         if let Some(schema) = schema {
             config.object("format", |format| {
                 format.text("type", "json_schema");
-                format.raw("schema", schema.as_str());
+                format.raw("schema", &schema);
             });
         }
     });
