@@ -32,7 +32,7 @@ pub struct Turned {
 
 /// Turns the answer of one exchange back into the client's format.
 pub trait Back: Send {
-    /// A whole answer.
+    /// A whole answer, or a whole stream where the provider only streams.
     fn whole(&mut self, body: &[u8]) -> Result<Bytes>;
 
     /// The body of an error answer: the status stays the provider's.

@@ -61,7 +61,7 @@ pub(super) async fn answer(
     if let Some(id) = headers.get(REQUEST_ID).filter(|_| !headers.contains_key(X_REQUEST_ID)).cloned() {
         headers.insert(X_REQUEST_ID, id);
     }
-    if status.is_success() && stream {
+    if status.is_success() && stream && back.streams() {
         tell(exchange, &mut headers);
         let turned =
             Turned { inner: body, back, exchange: exchange.clone(), out: BytesMut::new(), over: false };

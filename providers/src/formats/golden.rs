@@ -47,7 +47,7 @@ pub(crate) fn cases(dialect: Dialect, kind: &str, ending: &str) -> Vec<(PathBuf,
         })
         .collect();
     cases.sort();
-    assert!(cases.len() >= 5, "{}", folder.display());
+    assert!(!cases.is_empty(), "{}", folder.display());
     cases
 }
 

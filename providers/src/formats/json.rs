@@ -1,9 +1,14 @@
 //! Writes JSON text key by key, in the order of the calls: the same input gives the same bytes, which a
 //! provider's prompt cache lives from. Foreign JSON goes in as the text it came as.
 
+use std::collections::HashMap;
+
 use ccproxy_core::document::{Json, Kind};
 
 use super::hub::{Raw, Text};
+
+/// Up to so many fields are looked through one by one.
+const FEW: usize = 32;
 
 /// The text of one object.
 pub(super) fn object(fill: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
@@ -146,11 +151,27 @@ impl<'o> Array<'o> {
 /// one counts, as everywhere in this house.
 pub(super) fn fields<'a>(json: &Json<'a>) -> Vec<(Text<'a>, Json<'a>)> {
     let mut fields: Vec<(Text<'a>, Json<'a>)> = Vec::with_capacity(8);
+    let mut places: HashMap<Text<'a>, usize> = HashMap::new();
     for (key, value) in json.children().into_iter().flatten() {
         let Some(key) = key else { break };
-        match fields.iter_mut().find(|(known, _)| *known == key) {
-            Some(field) => field.1 = value,
-            None => fields.push((key, value)),
+        // Looking through a few is quicker than hashing; through very many it would take for ever.
+        let known = match fields.len() <= FEW {
+            true => fields.iter().position(|(known, _)| *known == key),
+            false => {
+                if places.is_empty() {
+                    places.extend(fields.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)));
+                }
+                places.get(&key).copied()
+            }
+        };
+        match known {
+            Some(place) => fields[place].1 = value,
+            None => {
+                if !places.is_empty() {
+                    places.insert(key.clone(), fields.len());
+                }
+                fields.push((key, value));
+            }
         }
     }
     fields.retain(|(_, value)| value.kind() != Kind::Null);
@@ -166,4 +187,31 @@ pub(super) fn items<'a>(json: &Json<'a>) -> impl Iterator<Item = Json<'a>> + use
 /// The string at a key.
 pub(super) fn text_at<'a>(json: &Json<'a>, key: &str) -> Option<Text<'a>> {
     json.key(key)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_a_repeated_key_counts_however_many_there_are() {
+        for count in [3, FEW, FEW + 1, 500] {
+            let once: Vec<String> = (0..count).map(|number| format!("\"k{number}\":0")).collect();
+            let twice: Vec<String> =
+                (0..count).map(|number| format!("\"k{number}\":{}", number + 1)).collect();
+            let text = format!("{{{},{},\"k0\":null}}", once.join(","), twice.join(","));
+            let fields = fields(&Json::whole(text.as_bytes()).expect("JSON"));
+            assert_eq!(fields.len(), count - 1);
+            assert!(
+                fields.iter().all(|(key, value)| format!("k{}", value.as_u64().unwrap_or(0) - 1) == *key)
+            );
+        }
+    }
+
+    #[test]
+    fn a_very_large_object_takes_no_very_long_time() {
+        let text: Vec<String> = (0..200_000).map(|number| format!("\"k{number}\":1")).collect();
+        let text = format!("{{{}}}", text.join(","));
+        assert_eq!(fields(&Json::whole(text.as_bytes()).expect("JSON")).len(), 200_000);
+    }
 }

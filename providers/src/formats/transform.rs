@@ -14,6 +14,7 @@ use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sin
 use super::json::text_at;
 use super::{anthropic_messages, openai_chat, openai_error, openai_responses};
 
+const CUT: &str = "the provider's stream ended before its last event";
 /// Most bytes of one stream: writers keep what they must repeat at its end.
 const LONGEST: usize = 64 << 20;
 
@@ -139,6 +140,28 @@ impl Answer {
         }
     }
 
+    /// A whole stream where an answer was asked for: some providers only stream.
+    fn collected(&mut self, body: &[u8]) -> Result<Bytes> {
+        let mut seen = Seen { inner: &mut self.writer, fault: None };
+        self.decoder.feed(Bytes::copy_from_slice(body));
+        while let Some(event) = self.decoder.pull()? {
+            if !event.data.is_empty() {
+                self.reader.event(&event.data, &mut seen, &mut self.losses);
+            }
+        }
+        if let Some(event) = self.decoder.finish().event {
+            self.reader.event(&event.data, &mut seen, &mut self.losses);
+        }
+        self.reader.finish(&mut seen);
+        if let Some((kind, message)) = seen.fault {
+            return Err(Error::upstream(kind, message));
+        }
+        if !self.reader.done() {
+            return Err(Error::upstream(Kind::BadGateway, CUT));
+        }
+        Ok(self.writer.inner.take_bytes().into())
+    }
+
     fn fail(&mut self, fault: Fault<'_>) {
         if !std::mem::replace(&mut self.failed, true) && !self.reader.done() {
             self.writer.take(Event::Error(fault));
@@ -148,6 +171,9 @@ impl Answer {
 
 impl Back for Answer {
     fn whole(&mut self, body: &[u8]) -> Result<Bytes> {
+        if body.trim_ascii_start().first() != Some(&b'{') && memchr::memmem::find(body, b"data:").is_some() {
+            return self.collected(body);
+        }
         let garbage =
             || Error::upstream(Kind::BadGateway, "the provider's answer is not the JSON it should be");
         let json = Json::whole(body).ok_or_else(garbage)?;
@@ -179,7 +205,8 @@ impl Back for Answer {
         if fault.message.is_empty() {
             let told =
                 json.as_ref().and_then(|json| text_at(json, "detail").or_else(|| text_at(json, "message")));
-            fault.message = told.unwrap_or_else(|| format!("the provider answered {status}").into());
+            fault.message =
+                told.unwrap_or_else(|| format!("the provider answered {}", status.as_u16()).into());
         }
         // An error answer is whole, even where a stream was asked for.
         let brief = Brief { stream: false, ..self.brief.clone() };
@@ -215,7 +242,7 @@ impl Back for Answer {
             Some(error) => self.fail(Fault::new(error.kind(), error.message().to_owned())),
             None => self.reader.finish(&mut self.writer),
         }
-        self.fail(Fault::new(Kind::BadGateway, "the provider's stream ended before its last event"));
+        self.fail(Fault::new(Kind::BadGateway, CUT));
         out.extend_from_slice(&self.writer.inner.take_bytes());
     }
 

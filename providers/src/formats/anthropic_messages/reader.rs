@@ -9,6 +9,9 @@ use crate::formats::hub::{
 };
 use crate::formats::json::{items, text_at};
 
+/// How the API says that a conversation does not fit; Claude Code looks for these words before it shortens one.
+pub(super) const TOO_LONG: &str = "prompt is too long";
+
 /// Reads one answer.
 #[derive(Default)]
 pub(in crate::formats) struct Reader {
@@ -255,5 +258,10 @@ fn tokens(usage: &Json<'_>) -> Tokens {
 pub(in crate::formats) fn fault<'a>(json: &Json<'a>) -> Fault<'a> {
     let error = json.key("error").unwrap_or_else(|| json.clone());
     let kind = text_at(&error, "type").map_or(error::Kind::Internal, |kind| kind_of(&kind));
-    Fault::new(kind, text_at(&error, "message").unwrap_or_default())
+    let mut fault = Fault::new(kind, text_at(&error, "message").unwrap_or_default());
+    // OpenAI's clients look for this code before they shorten a conversation.
+    if fault.message.contains(TOO_LONG) {
+        fault.code = Some("context_length_exceeded".into());
+    }
+    fault
 }

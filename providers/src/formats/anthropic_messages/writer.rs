@@ -4,6 +4,7 @@ mod message;
 
 use ccproxy_core::{Error, sse};
 
+use super::reader::TOO_LONG;
 use super::wire;
 use crate::formats::hub::{
     Brief, Citation, Event, Fault, Piece, Seal, Sink, Start, Stop, Text, Tokens, tool_id,
@@ -299,7 +300,11 @@ impl Writer {
 
     fn fail(&mut self, fault: &Fault<'_>) {
         self.done = true;
-        let error = Error::upstream(fault.kind, fault.message.to_string());
+        let too_long =
+            fault.code.as_deref() == Some("context_length_exceeded") && !fault.message.contains(TOO_LONG);
+        let message =
+            if too_long { format!("{TOO_LONG}: {}", fault.message) } else { fault.message.to_string() };
+        let error = Error::upstream(fault.kind, message);
         let body = wire::error(&error, None);
         match self.brief.stream {
             true => self.out.extend_from_slice(&sse::Event::new("error", body).raw),

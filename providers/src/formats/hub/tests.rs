@@ -269,3 +269,63 @@ fn an_event_that_is_too_large_fails_the_stream() {
         "{told}"
     );
 }
+
+fn back(client: Dialect, provider: Dialect, stream: bool) -> Box<dyn ccproxy_core::transform::Back> {
+    let asked = json!({ "model": "m", "stream": stream, "messages": [], "input": [] }).to_string().into();
+    Pair::of(client, provider).request(&asked, FACTS).expect("a request").back
+}
+
+#[test]
+fn a_stream_is_collected_and_an_answer_becomes_a_stream() {
+    for provider in DIALECTS {
+        for client in DIALECTS {
+            let stream = &cases(provider, "streams", "text.sse")[0].1;
+            let answer = back(client, provider, false).whole(stream).expect("an answer");
+            let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+            assert!(answer.to_string().contains("Grüezi 👋"), "{answer}");
+            let cut = back(client, provider, false).whole(&stream[..stream.len() / 2]);
+            assert!(cut.is_err(), "{provider:?}");
+            let whole = &cases(provider, "answers", "text.json")[0].1;
+            let streamed = back(client, provider, true).whole(whole).expect("a stream");
+            assert_eq!(testing::judge(&*format(client), &streamed), Ok(true), "{provider:?} {client:?}");
+        }
+    }
+}
+
+#[test]
+fn a_conversation_that_is_too_long_is_told_in_the_client_s_words() {
+    let too_long = json!({ "type": "error", "error": { "type": "invalid_request_error", "message": "prompt is too long: 3 > 2" } });
+    let told = back(Dialect::Responses, Dialect::Messages, true)
+        .error(http::StatusCode::BAD_REQUEST, too_long.to_string().as_bytes());
+    let told: Value = serde_json::from_slice(&told).expect("JSON");
+    assert_eq!(told["error"]["code"], "context_length_exceeded");
+    assert_eq!(told["error"]["type"], "invalid_request_error");
+    let too_long = json!({ "error": { "message": "too many tokens", "type": "invalid_request_error", "code": "context_length_exceeded" } });
+    let told = back(Dialect::Messages, Dialect::Chat, false)
+        .error(http::StatusCode::BAD_REQUEST, too_long.to_string().as_bytes());
+    let told: Value = serde_json::from_slice(&told).expect("JSON");
+    assert_eq!(told["error"]["message"], "prompt is too long: too many tokens");
+    assert_eq!(told["error"]["type"], "invalid_request_error");
+}
+
+#[test]
+fn errors_of_every_shape_are_told() {
+    for (provider, body, message) in [
+        (Dialect::Responses, r#"{"detail":"The model is not supported"}"#, "The model is not supported"),
+        (Dialect::Chat, r#"{"error":"plain words"}"#, "plain words"),
+        (Dialect::Chat, r#"{"message":"bare"}"#, "bare"),
+        (Dialect::Chat, r#"{"error":{"message":"gone","code":503}}"#, "gone"),
+        (Dialect::Messages, "<html>oh", "<html>oh"),
+        (Dialect::Messages, "", "the provider answered 529"),
+        (Dialect::Messages, r#"{"type":"error","error":{"type":"api_error","message":"x"}}"#, "x"),
+    ] {
+        for client in DIALECTS {
+            let status = http::StatusCode::from_u16(529).expect("a status");
+            let told = back(client, provider, true).error(status, body.as_bytes());
+            let told: Value = serde_json::from_slice(&told).expect("JSON");
+            assert_eq!(told["error"]["message"], message, "{client:?} {body}");
+            let kind = if client == Dialect::Messages { "overloaded_error" } else { "server_error" };
+            assert_eq!(told["error"]["type"], kind, "{client:?} {body}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ccproxy_core::document::{Json, Kind};
 
+use super::models::Model;
 use crate::formats::hub::{
     Call, Content, Dialect, INPUT, Losses, Part, Raw, Role, Seal, Source, Thought, ToolCall, Turn, tool_id,
     turns, wire_name,
@@ -13,91 +14,101 @@ use crate::formats::json::{Array, Object};
 /// Longest id that is passed on as it is.
 const LONGEST_ID: usize = 128;
 
-/// `system`: what instructs before the conversation begins; from other formats all that instructs, because
-/// not every model takes it in the middle.
-pub(super) fn write_system(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
-    let alone = only_instructions(call);
-    let parts: Vec<&Part<'_>> = call
-        .messages
-        .iter()
-        .enumerate()
-        .filter(|(index, message)| hoisted(call, *index) && message.role.instructs() && Some(*index) != alone)
-        .flat_map(|(_, message)| &message.parts)
-        .filter(|part| matches!(&part.content, Content::Text(text) if !text.trim().is_empty()))
-        .collect();
-    if parts.is_empty() {
-        return;
+/// A conversation as Messages wants it.
+pub(super) struct Conversation<'c, 'a> {
+    system: Vec<&'c Part<'a>>,
+    turns: Vec<Turn<'c, 'a>>,
+}
+
+impl<'c, 'a> Conversation<'c, 'a> {
+    /// Instructions go into `system`, but for those that may stay where they are.
+    pub(super) fn of(call: &'c Call<'a>, model: Model, losses: &mut Losses) -> Self {
+        let own = call.from == Dialect::Messages;
+        let leading = call.messages.iter().take_while(|message| message.role.instructs()).count();
+        // Nothing but instructions: the last of them is what is asked.
+        let alone = !own && leading == call.messages.len() && leading > 0;
+        let apart = if own { leading.min(1) } else { leading - usize::from(alone) };
+        let mut system: Vec<&Part<'a>> = Vec::new();
+        system.extend(call.messages[..apart].iter().flat_map(|message| &message.parts));
+        let mut turns = turns(call, apart, losses);
+        if alone {
+            turns.iter_mut().for_each(|turn| turn.role = Role::User);
+        }
+        let stays: Vec<bool> = (0..turns.len()).map(|at| own || stays(&turns, at, model)).collect();
+        let mut stays = stays.into_iter();
+        turns.retain(|turn| {
+            let stay = stays.next().unwrap_or(true);
+            if !stay {
+                losses.add("messages.system.position", "instructions stand before the conversation");
+                system.extend(&turn.parts);
+            }
+            stay
+        });
+        Conversation { system, turns }
     }
-    let leading = call.messages.iter().take_while(|message| message.role.instructs()).count();
-    if call.from != Dialect::Messages
-        && call.messages.iter().skip(leading).any(|message| message.role.instructs())
-    {
-        losses.add("messages.system.position", "instructions stand before the conversation");
-    }
-    body.array("system", |array| {
-        for part in parts {
-            if let Content::Text(text) = &part.content {
+
+    /// `system`
+    pub(super) fn write_system(&self, body: &mut Object<'_>) {
+        let texts = self.system.iter().filter_map(|part| Some((part.content.text()?, &part.cache)));
+        let texts: Vec<_> = texts.filter(|(text, _)| !text.trim().is_empty()).collect();
+        if texts.is_empty() {
+            return;
+        }
+        body.array("system", |array| {
+            for (text, cache) in texts {
                 array.object(|block| {
                     block.text("type", "text");
                     block.text("text", text);
-                    block.maybe_raw("cache_control", part.cache.as_ref());
+                    block.maybe_raw("cache_control", cache.as_ref());
                 });
             }
-        }
-    });
-}
-
-fn hoisted(call: &Call<'_>, index: usize) -> bool {
-    call.from != Dialect::Messages || index == 0
-}
-
-/// A request of nothing but instructions: the last of them is what is asked.
-fn only_instructions(call: &Call<'_>) -> Option<usize> {
-    let all = call.messages.iter().all(|message| message.role.instructs());
-    if all { call.messages.len().checked_sub(1) } else { None }
-}
-
-/// `messages`.
-pub(super) fn write_messages(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
-    let alone = only_instructions(call).filter(|_| call.from != Dialect::Messages);
-    let from = usize::from(
-        call.from == Dialect::Messages && call.messages.first().is_some_and(|first| first.role.instructs()),
-    );
-    let turns = match alone {
-        Some(last) => turns(call, last, losses),
-        None => turns(call, from, losses),
-    };
-    let mut out: Vec<(&'static str, Vec<&Turn<'_, '_>>)> = Vec::new();
-    for turn in turns
-        .iter()
-        .filter(|turn| alone.is_some() || !turn.role.instructs() || call.from == Dialect::Messages)
-    {
-        if turn.name.is_some() {
-            losses.no_home("messages.name");
-        }
-        let role = match turn.role {
-            Role::Assistant => "assistant",
-            Role::System if alone.is_none() => "system",
-            _ => "user",
-        };
-        match out.last_mut() {
-            Some((last, together)) if *last == role => together.push(turn),
-            _ => out.push((role, vec![turn])),
-        }
+        });
     }
-    body.array("messages", |array| {
-        for (role, together) in out {
-            let mut blocks = Vec::new();
-            let mut any = false;
-            write_blocks(&mut blocks, &together, &mut any, losses);
-            if any {
-                array.object(|message| {
-                    message.text("role", role);
-                    message.raw("content", &String::from_utf8_lossy(&blocks));
-                });
+
+    /// `messages`
+    pub(super) fn write_messages(&self, body: &mut Object<'_>, losses: &mut Losses) {
+        let mut out: Vec<(&'static str, Vec<&Turn<'_, '_>>)> = Vec::new();
+        for turn in &self.turns {
+            if turn.name.is_some() {
+                losses.no_home("messages.name");
+            }
+            let role = match turn.role {
+                Role::Assistant => "assistant",
+                Role::System | Role::Developer => "system",
+                Role::User => "user",
+            };
+            match out.last_mut() {
+                Some((last, together)) if *last == role => together.push(turn),
+                _ => out.push((role, vec![turn])),
             }
         }
-    });
+        body.array("messages", |array| {
+            for (role, together) in out {
+                let mut blocks = Vec::new();
+                let mut any = false;
+                write_blocks(&mut blocks, &together, &mut any, losses);
+                if any {
+                    array.object(|message| {
+                        message.text("role", role);
+                        message.raw("content", &String::from_utf8_lossy(&blocks));
+                    });
+                }
+            }
+        });
+    }
+}
+
+/// Whether a turn may stand where it is. Newer models take instructions behind a user's turn, before the
+/// assistant's: <https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages>.
+fn stays(turns: &[Turn<'_, '_>], at: usize, model: Model) -> bool {
+    if !turns[at].role.instructs() {
+        return true;
+    }
+    let before = turns[..at].iter().rfind(|turn| !turn.role.instructs());
+    let after = turns[at..].iter().find(|turn| !turn.role.instructs());
+    model.takes_instructions_anywhere()
+        && before.is_some_and(|turn| turn.role == Role::User)
+        && after.is_none_or(|turn| turn.role == Role::Assistant)
 }
 
 fn write_blocks(out: &mut Vec<u8>, turns: &[&Turn<'_, '_>], any: &mut bool, losses: &mut Losses) {

@@ -28,6 +28,21 @@ impl Model {
         self.version.is_none_or(|version| version >= (4, 6))
     }
 
+    /// Takes `temperature`, `top_p` and `top_k` at all: from 4.7 on they are refused.
+    pub(super) fn samples(self) -> bool {
+        self.version.is_none_or(|version| version < (4, 7))
+    }
+
+    /// Takes instructions in the middle of a conversation.
+    pub(super) fn takes_instructions_anywhere(self) -> bool {
+        self.version.is_some_and(|version| version >= (4, 8))
+    }
+
+    /// Takes the effort `xhigh`, and no thinking that is told to be off.
+    pub(super) fn newest(self) -> bool {
+        self.version.is_none_or(|version| version >= (4, 7))
+    }
+
     /// Takes either `temperature` or `top_p`, not both.
     pub(super) fn one_sampling(self) -> bool {
         self.version.is_none_or(|version| version >= (4, 1))

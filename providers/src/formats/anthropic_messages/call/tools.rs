@@ -1,8 +1,9 @@
 //! Tools and their choice as Messages wants them.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use crate::formats::hub::{Call, Dialect, INPUT, Losses, Raw, Tool, ToolChoice, ToolKind, wire_name};
+use crate::formats::hub::{Call, Dialect, INPUT, Losses, Raw, Text, Tool, ToolChoice, ToolKind, wire_name};
 use crate::formats::json::{Array, Object};
 
 /// The web search tool that needs no beta.
@@ -10,8 +11,8 @@ const WEB_SEARCH: &str = "web_search_20250305";
 
 /// `tools`: those that may be used now.
 pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
-    let allowed =
-        |tool: &&Tool<'_>| call.allowed_tools.as_ref().is_none_or(|names| names.contains(&tool.name));
+    let names: Option<HashSet<&Text<'_>>> = call.allowed_tools.as_ref().map(|names| names.iter().collect());
+    let allowed = |tool: &&Tool<'_>| names.as_ref().is_none_or(|names| names.contains(&tool.name));
     let tools: Vec<&Tool<'_>> =
         call.tools.iter().filter(allowed).filter(|tool| has_home(tool, losses)).collect();
     if tools.is_empty() {

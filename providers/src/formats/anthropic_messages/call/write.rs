@@ -1,6 +1,6 @@
 //! [`Call`] -> Messages request.
 
-use super::messages::{write_messages, write_system};
+use super::messages::Conversation;
 use super::models::Model;
 use super::schema::fit;
 use super::tools::{write_choice, write_tools};
@@ -15,11 +15,12 @@ const LEAST_BUDGET: u64 = 1024;
 /// Writes a request.
 pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8> {
     let plan = Plan::of(call, losses);
+    let conversation = Conversation::of(call, plan.model, losses);
     json::object(|body| {
         body.text("model", &call.model);
         body.number("max_tokens", plan.max_tokens);
-        write_system(body, call, losses);
-        write_messages(body, call, losses);
+        conversation.write_system(body);
+        conversation.write_messages(body, losses);
         write_tools(body, call, losses);
         write_choice(body, call, losses);
         write_thinking(body, call, &plan);
@@ -31,7 +32,7 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         if let Some(tier) = tier(call.service_tier.as_deref(), losses) {
             body.text("service_tier", tier);
         }
-        body.maybe_raw("cache_control", call.cache_all.as_ref());
+        write_cache(body, call);
         if call.stream {
             body.boolean("stream", true);
         }
@@ -65,9 +66,8 @@ impl Plan {
     fn choose(&mut self, call: &Call<'_>, losses: &mut Losses) {
         let Some(effort) = call.reasoning.effort() else { return };
         if effort == Effort::None {
-            if self.model.thinks() {
-                self.thinking = Some(Thinking::Disabled);
-            }
+            // Without `thinking` older models do not think; some newer ones cannot be told not to.
+            self.effort = self.model.newest().then_some(Effort::Low);
             return;
         }
         if !self.model.thinks() {
@@ -77,6 +77,10 @@ impl Plan {
         let forced = matches!(call.tool_choice, Some(ToolChoice::Any | ToolChoice::Named { .. }));
         if self.model.adapts() {
             self.effort = Some(effort);
+            if effort == Effort::XHigh && !self.model.newest() {
+                losses.add("reasoning_effort", "the model's highest is high");
+                self.effort = Some(Effort::High);
+            }
             if forced {
                 losses.add("reasoning_effort", "Claude does not think when a tool is forced");
             } else {
@@ -176,6 +180,13 @@ fn write_output(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &mu
 fn write_sampling(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &mut Losses) {
     let limits = &call.limits;
     let own = call.from == Dialect::Messages;
+    if !own && !plan.model.samples() {
+        let told = [("temperature", &limits.temperature), ("top_p", &limits.top_p), ("top_k", &limits.top_k)];
+        for (field, _) in told.iter().filter(|(_, value)| value.is_some()) {
+            losses.add(*field, "the model refuses it");
+        }
+        return write_stops(body, call, losses);
+    }
     let mut temperature = limits.temperature.as_deref();
     if let Some(text) = temperature.filter(|_| !own) {
         if plan.thinks() && text.parse() != Ok(1.0_f64) {
@@ -202,6 +213,11 @@ fn write_sampling(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &
             body.raw(key, number);
         }
     }
+    write_stops(body, call, losses);
+}
+
+fn write_stops(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
+    let (limits, own) = (&call.limits, call.from == Dialect::Messages);
     let stops: Vec<&Text<'_>> = limits.stop.iter().filter(|stop| own || !stop.trim().is_empty()).collect();
     if stops.len() < limits.stop.len() {
         losses.add("stop", "Claude takes no stop sequence of white space");
@@ -209,6 +225,26 @@ fn write_sampling(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &
     if !stops.is_empty() {
         body.array("stop_sequences", |array| stops.iter().for_each(|stop| array.text(stop)));
     }
+}
+
+/// A client that names its conversation expects the prefix to be cached, as OpenAI does by itself; marks of its
+/// own say it better.
+fn write_cache(body: &mut Object<'_>, call: &Call<'_>) {
+    if let Some(cache) = &call.cache_all {
+        return body.raw("cache_control", cache.as_str());
+    }
+    let parts = call.messages.iter().flat_map(|message| &message.parts);
+    let marked =
+        parts.map(|part| &part.cache).chain(call.tools.iter().map(|tool| &tool.cache)).any(Option::is_some);
+    if call.from == Dialect::Messages || call.cache_key.is_none() || marked {
+        return;
+    }
+    body.object("cache_control", |cache| {
+        cache.text("type", "ephemeral");
+        if call.cache_retention.as_deref() == Some("24h") {
+            cache.text("ttl", "1h");
+        }
+    });
 }
 
 fn tier(tier: Option<&str>, losses: &mut Losses) -> Option<&'static str> {
@@ -232,7 +268,7 @@ fn extra(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
         ("metadata", call.metadata.is_some()),
         ("logprobs", call.limits.logprobs == Some(true)),
         ("top_logprobs", call.limits.top_logprobs.is_some()),
-        ("prompt_cache_retention", call.cache_retention.is_some()),
+        ("prompt_cache_retention", call.cache_retention.is_some() && call.cache_key.is_none()),
         ("store", call.store == Some(true)),
     ];
     told.iter().filter(|(_, told)| *told).for_each(|(field, _)| losses.no_home(*field));
