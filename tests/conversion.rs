@@ -325,3 +325,35 @@ return {
         proxy.logged("lost seed: the provider's format has no place for it").await;
     });
 }
+
+#[test]
+fn plugins_see_the_client_s_format_and_the_provider_s_at_its_side() {
+    support::run(async {
+        let upstream = Upstream::start().await;
+        let script = r#"
+return {
+  name = "look", version = "1.0.0", description = "Looks at both sides",
+  middleware = {
+    { layer = "application", body = "write",
+      request = function(req) req.body:set("max_tokens", 77) end,
+      event = function(req, ev)
+        ccproxy.log.info("saw " .. tostring(ev.data:get("object")) .. " as " .. req.format)
+      end },
+  },
+  hooks = {
+    ["provider.request.prepared"] = { body = "write", run = function(out)
+      ccproxy.log.info("prepared " .. out.path .. " with " .. tostring(out.body:get("max_tokens")))
+      out.body:set("system", "replaced")
+    end },
+  },
+}"#;
+        let proxy = Proxy::start(Config::new().upstream(&upstream).script("look", script)).await;
+        let answer = proxy.client().post(CHAT, &chat(true)).await.expect(200);
+        assert!(answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
+        proxy.logged("saw chat.completion.chunk as openai_chat").await;
+        proxy.logged("prepared /v1/messages with 77").await;
+        let asked = upstream.request(0).await.json();
+        assert_eq!(asked["max_tokens"], 77);
+        assert_eq!(asked["system"], "replaced");
+    });
+}
