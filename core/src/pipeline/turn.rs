@@ -10,7 +10,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
 
-use crate::body::{Answer, Body};
+use super::watch::BREATH;
+use crate::body::{Answer, Body, is_compressed, is_event_stream};
 use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Exchange;
@@ -53,18 +54,25 @@ pub(super) async fn answer(
     }
     let Some(mut back) = back else { return Ok(answer) };
     let Answer { status, mut headers, body } = answer;
-    if headers.remove(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+    if is_compressed(&headers) {
         return Err(Error::upstream(Kind::BadGateway, "the provider compressed its answer against our wish"));
     }
-    let stream = crate::body::is_event_stream(&headers);
+    let stream = is_event_stream(&headers);
+    headers.remove(header::CONTENT_ENCODING);
     headers.remove(header::CONTENT_LENGTH);
     if let Some(id) = headers.get(REQUEST_ID).filter(|_| !headers.contains_key(X_REQUEST_ID)).cloned() {
         headers.insert(X_REQUEST_ID, id);
     }
     if status.is_success() && stream && back.streams() {
         tell(exchange, &mut headers);
-        let turned =
-            Turned { inner: body, back, exchange: exchange.clone(), out: BytesMut::new(), over: false };
+        let turned = Turned {
+            inner: body,
+            back,
+            exchange: exchange.clone(),
+            out: BytesMut::new(),
+            broken: None,
+            over: false,
+        };
         return Ok(Answer { status, headers, body: Body::stream(turned) });
     }
     let bytes = body.collect(LARGEST).await?;
@@ -92,6 +100,8 @@ struct Turned {
     back: Box<dyn Back>,
     exchange: Arc<Exchange>,
     out: BytesMut,
+    /// The stream broke, and this long is waited before that is told.
+    broken: Option<(Pin<Box<tokio::time::Sleep>>, Error)>,
     over: bool,
 }
 
@@ -112,6 +122,13 @@ impl http_body::Body for Turned {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         while !this.over {
+            if let Some((pause, _)) = &mut this.broken {
+                ready!(pause.as_mut().poll(cx));
+            }
+            if let Some((_, error)) = this.broken.take() {
+                this.end(Some(&error));
+                break;
+            }
             match ready!(http_body::Body::poll_frame(Pin::new(&mut this.inner), cx)) {
                 Some(Ok(frame)) => {
                     let Some(data) = frame.data_ref() else { continue };
@@ -120,7 +137,7 @@ impl http_body::Body for Turned {
                         this.end(Some(&error));
                     }
                 }
-                Some(Err(error)) => this.end(Some(&error)),
+                Some(Err(error)) => this.broken = Some((Box::pin(tokio::time::sleep(BREATH)), error)),
                 None => this.end(None),
             }
             if !this.out.is_empty() {
