@@ -1,4 +1,4 @@
-//! The OpenAI SDKs for Python and JavaScript at the mock provider: Chat Completions and Responses.
+//! The OpenAI SDKs for Python and JavaScript at the mock provider, and on Claude: Chat Completions and Responses.
 
 use serde_json::{Value, json};
 
@@ -10,18 +10,31 @@ use crate::support::{self, Config, Proxy};
 fn both_formats_whole_streamed_with_tools_and_when_they_fail() {
     support::run_within(LIMIT, async {
         let proxy = Proxy::start(Config::new()).await;
-        for language in LANGUAGES {
-            let Some(program) = script(language, "openai") else { continue };
-            let program = program
-                .env("OPENAI_BASE_URL", &format!("http://{}/mock/v1", proxy.address()))
-                .env("OPENAI_API_KEY", "any");
-            let (names, checks): (Vec<&str>, Vec<Check>) = SCENES.into_iter().unzip();
-            let said = program.args(&names).run().await.json();
-            for ((number, name), check) in names.iter().enumerate().zip(checks) {
-                check(&said[number], &format!("{language:?}, {name}: {}", said[number]));
-            }
-        }
+        play(&format!("http://{}/mock/v1", proxy.address())).await;
     });
+}
+
+/// The mock, spoken to in Anthropic's format, is the Claude API behind a second proxy: everything is turned twice.
+#[test]
+fn both_formats_on_claude() {
+    support::run_within(LIMIT, async {
+        let mock = Proxy::start(Config::new()).await;
+        let config = Config::new().base_url(&format!("http://{}/mock", mock.address()));
+        let proxy = Proxy::start(config).await;
+        play(&format!("http://{}/claude/v1", proxy.address())).await;
+    });
+}
+
+async fn play(base: &str) {
+    for language in LANGUAGES {
+        let Some(program) = script(language, "openai") else { continue };
+        let program = program.env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "any");
+        let (names, checks): (Vec<&str>, Vec<Check>) = SCENES.into_iter().unzip();
+        let said = program.args(&names).run().await.json();
+        for ((number, name), check) in names.iter().enumerate().zip(checks) {
+            check(&said[number], &format!("{language:?}, {name}: {}", said[number]));
+        }
+    }
 }
 
 /// Looks at what came of a scene; the words say which it was.
