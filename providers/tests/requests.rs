@@ -191,7 +191,7 @@ async fn the_mock_answers_every_client() {
 
 #[tokio::test]
 async fn manifests_and_health_say_what_is_there() {
-    for (name, prefix, routes) in [("claude_api", "/claude", 4), ("mock", "/mock", 6)] {
+    for (name, prefix, routes) in [("claude_api", "/claude", 7), ("mock", "/mock", 6)] {
         let (factory, runtime) = runtime(name, json!({"detect_cli": false}));
         let manifest = factory.manifest();
         assert_eq!((manifest.name.as_str(), manifest.routes.len()), (name, routes));
