@@ -10,7 +10,7 @@ use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::upstream::Upstream;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::base_url::BaseUrl;
 use crate::credentials::Credentials;

@@ -16,11 +16,12 @@ use ccproxy_core::plugin::{
 };
 use ccproxy_core::provider::{Operation, Provider, Through};
 use ccproxy_core::step::BoxFuture;
+use ccproxy_core::transform::Transformer;
 use ccproxy_core::{Error, Result};
 use http::Method;
 
 use crate::factory::Factory;
-use crate::formats::{AnthropicMessages, Count, OpenAiChat, OpenAiResponses, Pair};
+use crate::formats::{AnthropicMessages, Count, Dialect, OpenAiChat, OpenAiResponses, Pair};
 use adapter::Adapter;
 use config::Config;
 use credentials::credentials;
@@ -90,21 +91,23 @@ fn manifest() -> Manifest {
         target: RouteTarget::Provider(operation),
     };
     let own = |name| Operation::new(name, format.clone());
-    let through = |name, transformer| Some(Arc::new(Through { operation: own(name), transformer }));
+    let through = |name, transformer: Arc<dyn Transformer>| {
+        Some(Arc::new(Through { operation: own(name), transformer }))
+    };
     let chat = Operation {
         name: "chat_completions",
         format: Arc::new(OpenAiChat),
-        through: through("messages", Pair::chat_on_messages()),
+        through: through("messages", Arc::new(Pair::of(Dialect::Chat, Dialect::Messages))),
     };
     let responses = Operation {
         name: "responses",
         format: Arc::new(OpenAiResponses),
-        through: through("messages", Pair::responses_on_messages()),
+        through: through("messages", Arc::new(Pair::of(Dialect::Responses, Dialect::Messages))),
     };
     let input_tokens = Operation {
         name: "input_tokens",
         format: Arc::new(OpenAiResponses),
-        through: through("count_tokens", Count::responses_on_messages()),
+        through: through("count_tokens", Arc::new(Count)),
     };
     Manifest {
         name: NAME.into(),

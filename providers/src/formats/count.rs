@@ -1,14 +1,13 @@
 //! Counting the tokens of a request, between formats: OpenAI's `responses/input_tokens` and Anthropic's
 //! `messages/count_tokens`.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 use ccproxy_core::document::{Document, Json, Path};
 use ccproxy_core::error::{Error, Kind, Result};
 use ccproxy_core::transform::{Back, Facts, Loss, Transformer, Turned};
 use http::StatusCode;
 
+use super::hub::Dialect;
 use super::json;
 use super::transform::Pair;
 
@@ -17,19 +16,12 @@ const NOT_COUNTED: [&str; 8] =
     ["max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier"];
 
 /// Clients of Responses on a provider of Messages.
-#[derive(Debug)]
-pub struct Count(Arc<dyn Transformer>);
-
-impl Count {
-    /// Clients of Responses on a provider of Messages.
-    pub fn responses_on_messages() -> Arc<dyn Transformer> {
-        Arc::new(Count(Pair::responses_on_messages()))
-    }
-}
+#[derive(Debug, Default)]
+pub struct Count;
 
 impl Transformer for Count {
     fn request(&self, body: &Bytes, facts: Facts) -> Result<Turned> {
-        let mut turned = self.0.request(body, facts)?;
+        let mut turned = Pair::of(Dialect::Responses, Dialect::Messages).request(body, facts)?;
         let mut document = Document::new(turned.body);
         for key in NOT_COUNTED {
             let deleted = Path::parse(key).map(|path| document.delete(&path));

@@ -19,6 +19,7 @@ mod watch;
 
 pub use anthropic_messages::AnthropicMessages;
 pub use count::Count;
+pub use hub::Dialect;
 pub use openai_chat::OpenAiChat;
 pub use openai_responses::OpenAiResponses;
 pub use transform::Pair;

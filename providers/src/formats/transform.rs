@@ -26,19 +26,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Clients of Chat Completions on a provider of Messages.
-    pub fn chat_on_messages() -> Arc<dyn Transformer> {
-        Arc::new(Pair { client: Dialect::Chat, provider: Dialect::Messages })
-    }
-
-    /// Clients of Responses on a provider of Messages.
-    pub fn responses_on_messages() -> Arc<dyn Transformer> {
-        Arc::new(Pair { client: Dialect::Responses, provider: Dialect::Messages })
-    }
-
-    /// Any pair.
-    #[cfg(test)]
-    pub(in crate::formats) fn of(client: Dialect, provider: Dialect) -> Self {
+    /// Clients of one format on a provider of another.
+    pub fn of(client: Dialect, provider: Dialect) -> Self {
         Pair { client, provider }
     }
 }

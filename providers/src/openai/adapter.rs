@@ -39,7 +39,7 @@ impl Adapter {
         Ok(Adapter { base, credentials, headers, upstream })
     }
 
-    fn outbound(&self, exchange: &Exchange, operation: &Operation) -> Result<Outbound> {
+    fn outbound(&self, exchange: &Exchange, operation: &Operation, body: Document) -> Result<Outbound> {
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();
         let credential = self.credentials.take(&mut headers)?;
@@ -52,7 +52,7 @@ impl Adapter {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         let method = request.method.clone();
-        let body = if method == Method::POST { request.body.clone() } else { Document::default() };
+        let body = if method == Method::POST { body } else { Document::default() };
         let path = match operation.name {
             "chat_completions" => "/chat/completions",
             "responses" => "/responses",
@@ -71,8 +71,9 @@ impl Provider for Adapter {
         &'a self,
         exchange: &'a Arc<Exchange>,
         operation: &'a Operation,
+        body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        let outbound = self.outbound(exchange, operation);
+        let outbound = self.outbound(exchange, operation, body);
         Box::pin(std::future::ready(outbound))
     }
 

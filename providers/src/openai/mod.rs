@@ -95,7 +95,7 @@ fn manifest(vendor: &Vendor) -> Manifest {
             tags: vec![format!("plugin-{}", vendor.name)],
             summary: summary.into(),
             auth: true,
-            target: RouteTarget::Provider(Operation { name, format: format.clone() }),
+            target: RouteTarget::Provider(Operation::new(name, format.clone())),
         };
     let mut routes = vec![
         route(

@@ -55,7 +55,8 @@ fn exchange(method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> 
 }
 
 async fn prepare(adapter: &Adapter, name: &'static str, exchange: &Arc<Exchange>) -> Result<Outbound> {
-    adapter.prepare(exchange, &Operation { name, format: Arc::new(OpenAiChat) }).await
+    let body = exchange.request.lock().body.clone();
+    adapter.prepare(exchange, &Operation::new(name, Arc::new(OpenAiChat)), body).await
 }
 
 fn ollama() -> Vendor {

@@ -2,9 +2,9 @@
 
 use super::{Losses, Message, Raw, Text, Tool, ToolChoice, ToolKind, wire_name};
 
-/// The three dialects, as far as the hub must tell them apart.
+/// The three formats, as far as they must be told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::formats) enum Dialect {
+pub enum Dialect {
     /// Anthropic Messages.
     #[default]
     Messages,

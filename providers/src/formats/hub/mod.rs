@@ -22,7 +22,8 @@ use std::borrow::Cow;
 use ccproxy_core::document::Json;
 
 pub(super) use brief::Brief;
-pub(super) use call::{Call, Dialect, Effort, OutputFormat, Thinking};
+pub use call::Dialect;
+pub(super) use call::{Call, Effort, OutputFormat, Thinking};
 pub(super) use conversation::{conversation_key, end_user, instructions};
 pub(super) use event::{Citation, Event, Fault, Piece, Sink, Start, Stop};
 pub(super) use losses::Losses;
