@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ccproxy_core::document::{Json, Kind};
 
 use super::models::Model;
@@ -174,7 +176,7 @@ fn write_part(array: &mut Array<'_>, part: &Part<'_>, losses: &mut Losses) -> bo
         }
         Content::Document { source, name, context, citations } => array.object(|block| {
             block.text("type", "document");
-            write_source(block, source);
+            write_source(block, &plain(source));
             block.maybe_text("title", name.as_deref());
             block.maybe_text("context", context.as_deref());
             block.maybe_raw("citations", citations.as_ref());
@@ -194,6 +196,16 @@ fn write_part(array: &mut Array<'_>, part: &Part<'_>, losses: &mut Losses) -> bo
         Content::Result(_) => return false,
     }
     true
+}
+
+/// Claude takes documents in base64 only as PDF; plain text goes as text.
+fn plain<'s, 'a>(source: &'s Source<'a>) -> Cow<'s, Source<'a>> {
+    let Source::Base64 { media, data } = source else { return Cow::Borrowed(source) };
+    let bytes = media.starts_with("text/").then(|| BASE64_STANDARD.decode(&**data).ok()).flatten();
+    match bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+        Some(text) => Cow::Owned(Source::Text(text.into())),
+        None => Cow::Borrowed(source),
+    }
 }
 
 fn write_source(block: &mut Object<'_>, source: &Source<'_>) {

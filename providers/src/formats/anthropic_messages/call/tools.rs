@@ -9,7 +9,7 @@ use crate::formats::json::{Array, Object};
 /// The web search tool that needs no beta.
 const WEB_SEARCH: &str = "web_search_20250305";
 
-/// `tools`: those that may be used now.
+/// `tools`, those that may be used now, and the choice among them.
 pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     let names: Option<HashSet<&Text<'_>>> = call.allowed_tools.as_ref().map(|names| names.iter().collect());
     let allowed = |tool: &&Tool<'_>| names.as_ref().is_none_or(|names| names.contains(&tool.name));
@@ -19,6 +19,7 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut L
         return;
     }
     body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool)));
+    write_choice(body, call, losses);
 }
 
 fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
@@ -92,10 +93,7 @@ fn typed<'s>(schema: &'s Raw<'_>) -> Cow<'s, str> {
 }
 
 /// `tool_choice`, with the wish for one call at a time.
-pub(super) fn write_choice(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
-    if call.tools.is_empty() {
-        return;
-    }
+fn write_choice(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     let single = call.parallel_tools.map(|parallel| !parallel);
     let choice = match &call.tool_choice {
         None if single == Some(true) => &ToolChoice::Auto,

@@ -3,7 +3,7 @@
 use super::messages::Conversation;
 use super::models::Model;
 use super::schema::fit;
-use super::tools::{write_choice, write_tools};
+use super::tools::write_tools;
 use crate::formats::hub::{
     Call, Content, Dialect, Effort, Losses, OutputFormat, Role, Seal, Text, Thinking, ToolChoice,
 };
@@ -22,7 +22,6 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         conversation.write_system(body);
         conversation.write_messages(body, losses);
         write_tools(body, call, losses);
-        write_choice(body, call, losses);
         write_thinking(body, call, &plan);
         write_output(body, call, &plan, losses);
         write_sampling(body, call, &plan, losses);
