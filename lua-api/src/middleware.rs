@@ -21,7 +21,7 @@ use crate::handle::event::{EventHandle, EventState};
 use crate::handle::next::{self, Outside};
 use crate::handle::place::Place;
 use crate::handle::request;
-use crate::handle::response::ResponseHandle;
+use crate::handle::response::{self, ResponseHandle};
 use crate::handle::view::View;
 use crate::manifest::Moments;
 use crate::plugin::Plugin;
@@ -246,12 +246,13 @@ impl Middleware for LuaMiddleware {
 }
 
 fn response_handle(script: &Script, view: &Arc<View>) -> Result<AnyUserData, Fault> {
+    let place = Place::Response(view.clone());
+    response::expect_headers(&script.vm.lua, &place)?;
     let mut refs = view.refs.lock();
     if let Some(response) = &refs.response {
         return Ok(response.clone());
     }
-    let response = ResponseHandle::with_headers(&script.vm.lua, Place::Response(view.clone()))?;
-    let response = script.vm.lua.create_userdata(response)?;
+    let response = script.vm.lua.create_userdata(ResponseHandle::new(place))?;
     refs.response = Some(response.clone());
     Ok(response)
 }

@@ -17,18 +17,31 @@ const MAX_READ: usize = 64 << 20;
 /// The userdata.
 pub(crate) struct ResponseHandle {
     place: Place,
+    /// Of an answer that a handler holds. Those of the exchange's own stand in its view: a handle that
+    /// keeps another one alive costs a second round of the collector.
     headers: Mutex<Option<AnyUserData>>,
+}
+
+/// Makes the handle of the headers before the script runs, as `request::expect_headers` does.
+pub(crate) fn expect_headers(lua: &Lua, place: &Place) -> mlua::Result<()> {
+    match place {
+        Place::Response(view) => kept_headers(lua, place, &mut view.refs.lock().response_headers).map(drop),
+        _ => Ok(()),
+    }
+}
+
+fn kept_headers(lua: &Lua, place: &Place, kept: &mut Option<AnyUserData>) -> mlua::Result<AnyUserData> {
+    if let Some(headers) = kept {
+        return Ok(headers.clone());
+    }
+    let headers = lua.create_userdata(HeadersHandle(place.clone()))?;
+    *kept = Some(headers.clone());
+    Ok(headers)
 }
 
 impl ResponseHandle {
     pub(crate) fn new(place: Place) -> Self {
         ResponseHandle { place, headers: Mutex::new(None) }
-    }
-
-    /// With the handle of its headers already made, as `request::expect_headers` does.
-    pub(crate) fn with_headers(lua: &Lua, place: Place) -> mlua::Result<Self> {
-        let headers = lua.create_userdata(HeadersHandle(place.clone()))?;
-        Ok(ResponseHandle { place, headers: Mutex::new(Some(headers)) })
     }
 
     /// Takes the answer out of a handle that a handler returned; `None` for the exchange's own `res`.
@@ -70,15 +83,13 @@ impl ResponseHandle {
     fn get(&self, lua: &Lua, field: &str) -> mlua::Result<Value> {
         match field {
             "status" => self.place.status()?.as_u16().into_lua(lua),
-            "headers" => {
-                let mut kept = self.headers.lock();
-                if let Some(headers) = &*kept {
-                    return Ok(Value::UserData(headers.clone()));
+            "headers" => match &self.place {
+                Place::Response(view) => {
+                    kept_headers(lua, &self.place, &mut view.refs.lock().response_headers)
                 }
-                let headers = lua.create_userdata(HeadersHandle(self.place.clone()))?;
-                *kept = Some(headers.clone());
-                Ok(Value::UserData(headers))
+                place => kept_headers(lua, place, &mut self.headers.lock()),
             }
+            .map(Value::UserData),
             "body" if !self.place.has_body()? => Ok(Value::Nil),
             "body" => {
                 let slot: Arc<dyn super::BodySlot> = Arc::new(self.place.clone());

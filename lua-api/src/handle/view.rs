@@ -35,6 +35,7 @@ pub(crate) struct Refs {
     pub(crate) request_headers: Option<AnyUserData>,
     pub(crate) request_body: Option<AnyUserData>,
     pub(crate) response: Option<AnyUserData>,
+    pub(crate) response_headers: Option<AnyUserData>,
     pub(crate) outbound: Option<AnyUserData>,
     pub(crate) state: Option<Table>,
 }
