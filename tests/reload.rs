@@ -171,7 +171,8 @@ fn nothing_is_lost_under_load() {
         .await;
         over.store(true, Ordering::Relaxed);
         for task in load {
-            task.await.unwrap();
+            // The log says which handler failed, and how.
+            task.await.unwrap_or_else(|lost| panic!("{lost}\n{}", proxy.log()));
         }
     });
 }
