@@ -19,6 +19,13 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    /// Between rounds: whether no wake has come since the last one. The next goes to this task.
+    pub(super) fn is_quiet(&self, task: &Waker) -> bool {
+        // Registered first: a wake that the look misses finds the task.
+        self.task.register(task);
+        !self.woken.load(SeqCst)
+    }
+
     /// Before a round of polls: wakes are kept from now on.
     pub(super) fn enter(&self, task: &Waker) {
         self.task.register(task);
@@ -76,7 +83,9 @@ mod tests {
 
         gate.enter(&task);
         assert!(!gate.leave());
+        assert!(gate.is_quiet(&task));
         waker.wake_by_ref();
         assert_eq!(count.0.load(SeqCst), 1);
+        assert!(!gate.is_quiet(&task));
     }
 }

@@ -40,6 +40,9 @@ pub(super) struct Lane {
     ended: Option<Option<hyper::Error>>,
     gate: Arc<Gate>,
     waker: Waker,
+    /// Target and connection waited for the outside when they were last polled: without a wake since then
+    /// they still do.
+    parked: bool,
     pub(super) clock: Clock,
     /// Since when it has been idle.
     pub(super) idle_since: Instant,
@@ -74,6 +77,7 @@ impl Lane {
             ended: None,
             gate,
             waker,
+            parked: false,
             clock: Clock::new(limits),
             idle_since: Instant::now(),
         }))
@@ -84,6 +88,7 @@ impl Lane {
     /// Not an `async fn`: the request is handed over before the future is made, and so is no part of it.
     pub(super) fn send(&mut self, request: Request<Full<Bytes>>) -> impl Future<Output = Sent> {
         self.clock.restart(Wait::Head);
+        self.parked = false;
         let answer = self.sender.try_send_request(request);
         async move {
             let mut answer = pin!(answer);
@@ -107,6 +112,10 @@ impl Lane {
         cx: &mut Context<'_>,
         mut target: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<Option<T>> {
+        if self.parked && self.gate.is_quiet(cx.waker()) {
+            return Poll::Pending;
+        }
+        self.parked = false;
         for _ in 0..ROUNDS {
             self.gate.enter(cx.waker());
             let mut found = {
@@ -121,7 +130,10 @@ impl Lane {
             match found {
                 Poll::Ready(found) => return Poll::Ready(Some(found)),
                 Poll::Pending if self.ended.is_some() && !again => return Poll::Ready(None),
-                Poll::Pending if !again => return Poll::Pending,
+                Poll::Pending if !again => {
+                    self.parked = true;
+                    return Poll::Pending;
+                }
                 Poll::Pending => {}
             }
         }
