@@ -8,6 +8,7 @@ use ccproxy_core::hooks::Bus;
 use ccproxy_core::plugin::{PluginContext, PluginFactory, Services};
 use ccproxy_core::provider::Credential;
 use ccproxy_core::proxy::{Discovered, Proxy};
+use ccproxy_core::settings::PluginSettings;
 use ccproxy_core::store::Store;
 use ccproxy_core::upstream::Upstream;
 use ccproxy_lua::{BreakerSettings, Bundled, Engine, Watch};
@@ -24,6 +25,7 @@ pub(crate) struct Search {
     folders: Vec<PathBuf>,
     engine: Arc<Engine>,
     watch: bool,
+    plugins: Arc<PluginSettings>,
 }
 
 impl Search {
@@ -31,12 +33,23 @@ impl Search {
     pub(crate) fn of(loaded: &Loaded) -> Self {
         let Lua { limits, watch } = loaded.settings.lua.clone();
         let engine = Engine::new(limits, BreakerSettings::default());
-        Search { folders: loaded.plugin_folders.clone(), engine, watch }
+        let plugins = Arc::new(loaded.settings.core.plugins.clone());
+        Search { folders: loaded.plugin_folders.clone(), engine, watch, plugins }
     }
 
     /// Reads every declaration; runs nothing else of any plugin.
     pub(crate) fn discover(&self) -> Discovered {
-        let mut discovered = Discovered { factories: ccproxy_providers::factories(), broken: Vec::new() };
+        let own: Vec<String> = self.plugins.own.iter().cloned().collect();
+        let factories =
+            ccproxy_providers::factories(&own, &|name, schema| self.plugins.configure(name, schema).0);
+        let mut discovered = Discovered { factories, broken: Vec::new() };
+        for name in &own {
+            let called = |factory: &&Arc<dyn PluginFactory>| factory.manifest().name == *name;
+            if discovered.factories.iter().filter(called).count() > 1 {
+                let told = format!("there is a built-in provider `{name}`: its table is `[plugins.{name}]`");
+                discovered.broken.push((name.clone(), told));
+            }
+        }
         for found in ccproxy_lua::discover(&self.engine, &self.folders, BUNDLED) {
             match found {
                 Ok(factory) => discovered.factories.push(factory),

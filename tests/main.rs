@@ -30,3 +30,4 @@ mod refusals;
 mod reload;
 mod saves;
 mod tidy;
+mod vendors;

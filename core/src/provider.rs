@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method};
 use serde::Serialize;
@@ -46,6 +47,23 @@ pub struct Operation {
     pub format: Arc<dyn Format>,
     /// What the provider does for it, where that speaks another format. The provider sees this one only.
     pub through: Option<Arc<Through>>,
+    /// What the proxy can answer by itself.
+    pub local: Option<Local>,
+}
+
+/// What the proxy answers by itself for an operation that a provider has not.
+#[derive(Clone, Debug)]
+pub enum Local {
+    /// The provider is never asked.
+    Instead(Arc<dyn LocalAnswer>),
+    /// The provider is asked, and may turn out not to have it (404, 405 or 501).
+    WhenMissing(Arc<dyn LocalAnswer>),
+}
+
+/// Answers from a request alone.
+pub trait LocalAnswer: Send + Sync + std::fmt::Debug + 'static {
+    /// `body` is in the client's format, and so are the answer and the errors.
+    fn answer(&self, body: &Bytes) -> Result<Answer>;
 }
 
 /// A provider's own operation, and the way to it from the client's format.
@@ -60,7 +78,17 @@ pub struct Through {
 impl Operation {
     /// Clients and provider speak the same format.
     pub fn new(name: &'static str, format: Arc<dyn Format>) -> Self {
-        Operation { name, format, through: None }
+        Operation { name, format, through: None, local: None }
+    }
+
+    /// The same, through an operation in the provider's format.
+    pub fn through(self, operation: Operation, transformer: Arc<dyn Transformer>) -> Self {
+        Operation { through: Some(Arc::new(Through { operation, transformer })), ..self }
+    }
+
+    /// The same, with an answer of the proxy's own.
+    pub fn or_local(self, local: Local) -> Self {
+        Operation { local: Some(local), ..self }
     }
 
     /// What the provider is asked to do.

@@ -1,26 +1,37 @@
 //! Native provider plugins of ccproxy: wire formats, adapters, credentials.
 
-pub mod claude_api;
 pub mod formats;
-pub mod mock;
-pub mod openai;
 
 mod base_url;
+mod claude_api;
 mod credentials;
 mod factory;
+mod fixed_headers;
 mod local;
+mod mock;
+mod openai;
+mod own;
+mod relay;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
+use ccproxy_core::config::Schema;
 use ccproxy_core::plugin::PluginFactory;
+use serde_json::Value;
 
 pub use factory::Factory;
 
-/// Every native plugin, as discovery finds it.
-pub fn factories() -> Vec<Arc<dyn PluginFactory>> {
+/// The settings of the plugin of this name, validated against this schema as far as they are right.
+pub type Configured<'a> = dyn Fn(&str, &Schema) -> Value + 'a;
+
+/// Every native plugin, as discovery finds it, and one for each name in `own`, the servers of the user's own.
+pub fn factories(own: &[String], configured: &Configured<'_>) -> Vec<Arc<dyn PluginFactory>> {
     [claude_api::factory(), mock::factory()]
         .into_iter()
-        .chain(openai::factories())
+        .chain(openai::factories(configured))
+        .chain(own.iter().map(|name| own::factory(name, configured)))
         .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
         .collect()
 }

@@ -1,13 +1,27 @@
-//! Header fields that are between the client and this proxy, and no provider's business.
+//! Header fields that are between the client and this proxy, or between it and another provider.
 
 use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
-/// Takes them out. Hop-by-hop fields go when the request is sent.
+/// What OpenAI's clients tell about accounts and sessions there.
+pub(crate) const OF_OPENAI: &[&str] = &["originator", "openai-", "chatgpt-", "x-codex-", "x-openai-"];
+/// What Anthropic's clients tell about versions and sessions there.
+pub(crate) const OF_ANTHROPIC: &[&str] = &["anthropic-", "x-claude-"];
+
+/// Takes out what ends at this proxy. Hop-by-hop fields go when the request is sent.
 pub(crate) fn take_local(headers: &mut HeaderMap) {
-    let local: SmallVec<[HeaderName; 4]> =
-        headers.keys().filter(|name| is_local(name.as_str())).cloned().collect();
-    for name in local {
+    take(headers, is_local);
+}
+
+/// Takes out the fields whose names begin so: none of this provider's business.
+pub(crate) fn take_foreign(headers: &mut HeaderMap, prefixes: &[&str]) {
+    take(headers, |name| prefixes.iter().any(|prefix| name.starts_with(prefix)));
+}
+
+fn take(headers: &mut HeaderMap, which: impl Fn(&str) -> bool) {
+    let names: SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| which(name.as_str())).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }

@@ -58,7 +58,7 @@ fn keys(section: String, rest: &[&str], below: &Node) -> Vec<String> {
 
 /// The value; where a table is expected the text is one in JSON.
 fn value(path: &[String], text: &str, origin: &Origin, schema: &Schema) -> Node {
-    let plugin = matches!(path, [section, _] if section == "plugins");
+    let plugin = matches!(path, [section, _] if section == "plugins" || section == "providers");
     let table = plugin || matches!(described(path, schema), Some(FieldKind::Table(_)));
     let parsed = if table { serde_json::from_str(text).ok() } else { None };
     match parsed {

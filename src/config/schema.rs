@@ -8,8 +8,10 @@ use serde_json::json;
 /// The whole schema, in the order of `docs/ccproxy.toml`.
 pub(crate) fn schema() -> Schema {
     let mut schema = settings::Settings::schema();
-    let plugins = schema.fields.iter().position(|field| field.name == "plugins");
-    let plugins = plugins.map(|index| schema.fields.remove(index));
+    // The tables whose names are the user's come last.
+    let open = |field: &Field| ["plugins", "providers"].contains(&&*field.name);
+    let (plugins, rest) = schema.fields.into_iter().partition::<Vec<_>, _>(open);
+    schema.fields = rest;
     let schema = schema
         .with(Field::table("logging", logging(), "What the proxy says about itself."))
         .with(Field::table("plugin_discovery", discovery(), "Where plugins are looked for."))

@@ -261,7 +261,8 @@ fn a_token_under_its_old_name_is_not_lost_in_silence() {
 fn the_documented_file_is_the_schema_and_reads_as_the_defaults() {
     let documented = include_str!("../../docs/ccproxy.toml");
     assert_eq!(documented, crate::cli::annotated_file(), "write it anew with `ccproxy config init --stdout`");
-    let live: String = documented
+    let (settings, server) = documented.split_once("# A server of your own").expect("an example");
+    let live: String = settings
         .lines()
         .filter(|line| {
             !line.ends_with("# not set by default")
@@ -280,10 +281,15 @@ fn the_documented_file_is_the_schema_and_reads_as_the_defaults() {
     let machine = machine.user(&live);
     assert_eq!(machine.load().problems, []);
     assert_eq!(machine.load().value, defaults);
+    let server: String =
+        server.lines().skip(1).map(|line| line.trim_start_matches('#').to_owned() + "\n").collect();
+    let loaded = machine.user(&server).load();
+    assert_eq!(loaded.problems, []);
+    assert!(loaded.settings.core.plugins.own.contains("lan"), "{server}");
     for (key, _) in schema().leaves() {
         let name = key.rsplit('.').next().unwrap();
         assert!(
-            documented.contains(&format!("\n#{name} = ")) || name == "plugins",
+            documented.contains(&format!("\n#{name} = ")) || ["plugins", "providers"].contains(&name),
             "{key} is not documented"
         );
     }

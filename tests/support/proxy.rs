@@ -173,7 +173,11 @@ fn home(config: &Config) -> tempfile::TempDir {
     let scripts = path.join("scripts");
     let mut toml = config.toml.clone();
     if !config.no_scripts {
-        toml += &format!("plugin_discovery.directories = [{:?}]\n", scripts.display().to_string());
+        // First, so that a test may end with tables.
+        toml.insert_str(
+            0,
+            &format!("plugin_discovery.directories = [{:?}]\n", scripts.display().to_string()),
+        );
     }
     std::fs::write(path.join("config.toml"), toml).unwrap();
     home

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::{announce, meter, turn, watch};
 use crate::body::{Answer, is_compressed};
 use crate::error::{Error, Kind, Result, Side};
 use crate::exchange::{Exchange, Moment};
 use crate::hooks;
-use crate::provider::{Operation, Outbound, Provider};
+use crate::provider::{Local, Operation, Outbound, Provider};
 use crate::router::{Route, Target};
 
 /// Asks whatever stands behind the route.
@@ -40,6 +40,10 @@ async fn ask(
     provider: &Arc<dyn Provider>,
     operation: &Operation,
 ) -> Result<Answer> {
+    let local = operation.local.as_ref();
+    if let Some(Local::Instead(local)) = local {
+        return local.answer(exchange.request.lock().body.bytes());
+    }
     // 7 prepare, in the provider's format
     let (client, operation) = (operation, operation.inner());
     let (body, back) = turn::request(exchange, client)?;
@@ -64,6 +68,9 @@ async fn ask(
     };
     exchange.tally.head_micros.store(micros(exchange), Ordering::Relaxed);
     announce::received(exchange, &answer);
+    if let Some(Local::WhenMissing(local)) = local.filter(|_| is_missing(answer.status)) {
+        return local.answer(exchange.request.lock().body.bytes());
+    }
     // 9 the answer's bytes pass under watch
     let tracked = answer.is_event_stream() && answer.status.is_success() && !is_compressed(&answer.headers);
     if answer.is_event_stream() {
@@ -75,6 +82,11 @@ async fn ask(
         meter::meter(exchange, operation, answer)
     };
     turn::answer(exchange, back, answer).await
+}
+
+/// Whether a provider says that it does not know an endpoint.
+fn is_missing(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
 }
 
 /// `provider.request.prepared`: plugins edit path, headers and body.

@@ -1,6 +1,6 @@
 //! Which plugins run, and their own tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -17,8 +17,11 @@ pub struct PluginSettings {
     pub enabled: Vec<String>,
     /// Never these. A plugin in both lists is off, with a warning.
     pub disabled: Vec<String>,
-    /// `[plugins.<name>]` tables as written, `enabled` included, with the place of each key.
+    /// `[plugins.<name>]` and `[providers.<name>]` tables as written, `enabled` included, with the place of
+    /// each key.
     pub tables: BTreeMap<String, Node>,
+    /// The names under `[providers.<name>]`: each makes a provider plugin of that name.
+    pub own: BTreeSet<String>,
     /// What the tables may refer to (`env:NAME`).
     pub environment: Arc<Environment>,
     /// Where `enabled` and `disabled` came from.
@@ -32,6 +35,7 @@ impl Default for PluginSettings {
             enabled: Vec::new(),
             disabled: Vec::new(),
             tables: BTreeMap::new(),
+            own: BTreeSet::new(),
             environment: Arc::default(),
             origins: Default::default(),
         }
@@ -51,6 +55,11 @@ impl PluginSettings {
                 Schema::default().open(),
                 "A table for each plugin, `[plugins.<name>]`: `enabled`, and the plugin's own settings.",
             ),
+            Field::table(
+                "providers",
+                Schema::default().open(),
+                "A table for each server of one's own, `[providers.<name>]`: where it answers, and what it speaks.",
+            ),
         ]
     }
 
@@ -59,16 +68,25 @@ impl PluginSettings {
         let section = Section(table);
         let mut problems = Vec::new();
         let mut tables = BTreeMap::new();
-        for (name, plugin) in node.get(&["plugins"]).and_then(Node::table).into_iter().flatten() {
-            match &plugin.content {
-                Content::Table(_) => {
-                    tables.insert(name.clone(), plugin.clone());
-                }
-                _ => problems.push(Problem::error(
-                    &plugin.origin,
-                    format!("plugins.{name}"),
-                    "expected a table with the settings of this plugin",
-                )),
+        let mut own = BTreeSet::new();
+        for (section, name, table) in ["plugins", "providers"].iter().flat_map(|section| {
+            let tables = node.get(&[section]).and_then(Node::table).into_iter().flatten();
+            tables.map(move |(name, table)| (*section, name, table))
+        }) {
+            let mut refuse = |why: &str| {
+                problems.push(Problem::error(&table.origin, format!("{section}.{name}"), why));
+            };
+            if !matches!(table.content, Content::Table(_)) {
+                refuse("expected a table with the settings of this plugin");
+            } else if section == "plugins" {
+                tables.insert(name.clone(), table.clone());
+            } else if let Err(why) = may_be_called(name) {
+                refuse(&why);
+            } else if tables.contains_key(name) {
+                refuse("the same name has a table under `plugins`; keep one of them");
+            } else {
+                tables.insert(name.clone(), table.clone());
+                own.insert(name.clone());
             }
         }
         let settings = PluginSettings {
@@ -76,6 +94,7 @@ impl PluginSettings {
             enabled: section.texts("enabled_plugins"),
             disabled: section.texts("disabled_plugins"),
             tables,
+            own,
             environment,
             origins: ["enabled_plugins", "disabled_plugins"]
                 .map(|key| node.get(&[key]).map_or(Origin::Default, |list| list.origin.clone())),
@@ -94,7 +113,7 @@ impl PluginSettings {
             return Err("named in `disabled_plugins`".to_owned());
         }
         if self.switch(name) == Some(false) {
-            return Err(format!("`plugins.{name}.enabled` is false"));
+            return Err(format!("`{}.enabled` is false", self.table(name)));
         }
         if !self.enabled.is_empty() && !named(&self.enabled) {
             return Err("not named in `enabled_plugins`".to_owned());
@@ -103,6 +122,11 @@ impl PluginSettings {
             return Err(format!("off by default; `plugins.{name}.enabled = true` turns it on"));
         }
         Ok(())
+    }
+
+    /// How the table of a plugin is called: `plugins.<name>`, or `providers.<name>`.
+    pub fn table(&self, name: &str) -> String {
+        format!("{}.{name}", if self.own.contains(name) { "providers" } else { "plugins" })
     }
 
     fn switch(&self, name: &str) -> Option<bool> {
@@ -119,7 +143,7 @@ impl PluginSettings {
         if whole.field("enabled").is_none() {
             whole.fields.extend(common().fields);
         }
-        let (mut value, problems) = whole.validate_at(&format!("plugins.{name}"), table, &self.environment);
+        let (mut value, problems) = whole.validate_at(&self.table(name), table, &self.environment);
         if let (Value::Object(map), None) = (&mut value, schema.field("enabled")) {
             map.shift_remove("enabled");
         }
@@ -144,7 +168,7 @@ impl PluginSettings {
             problems.extend(strangers.map(|name| unknown(origin, key.to_owned(), name)));
         }
         let strangers = self.tables.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-        problems.extend(strangers.map(|(name, node)| unknown(&node.origin, format!("plugins.{name}"), name)));
+        problems.extend(strangers.map(|(name, node)| unknown(&node.origin, self.table(name), name)));
         for name in &self.enabled {
             if let Err(reason) = self.runs(name, false)
                 && self.enable
@@ -156,6 +180,21 @@ impl PluginSettings {
         problems
     }
 }
+
+/// Whether a server of the user's own may have this name, which is also the first part of its paths.
+fn may_be_called(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    if !name.starts_with(|first: char| first.is_ascii_lowercase()) || !name.bytes().all(plain) {
+        return Err("a name is lower case letters, digits, `_` and `-`, with a letter first".to_owned());
+    }
+    match TAKEN.contains(&name) {
+        true => Err(format!("`/{name}` is a path of the proxy's own; choose another name")),
+        false => Ok(()),
+    }
+}
+
+/// First parts of paths that no provider may have.
+const TAKEN: [&str; 8] = ["v1", "health", "plugins", "oauth", "permissions", "mcp", "metrics", "claude"];
 
 /// What every plugin's table may hold.
 fn common() -> Schema {
@@ -187,6 +226,25 @@ mod tests {
         assert!(mentioned.runs("access_log", true).is_ok());
         let off = settings("[plugins.access_log]\nenabled = false\n");
         assert!(off.runs("access_log", true).is_err());
+    }
+
+    #[test]
+    fn servers_of_one_s_own_have_tables_and_names_of_their_own() {
+        let plugins = settings("[providers.lan]\nbase_url = 'x'\nenabled = false\n");
+        assert!(plugins.own.contains("lan") && plugins.tables.contains_key("lan"));
+        assert_eq!(plugins.runs("lan", true), Err("`providers.lan.enabled` is false".to_owned()));
+        let (_, problems) = plugins.configure("lan", &Schema::of([Field::url("base_url", "Where")]));
+        assert_eq!(problems[0].key, "providers.lan.base_url");
+        for (text, told) in [
+            ("[providers.v1]", "a path of the proxy's own"),
+            ("[providers.\"My Server\"]", "lower case letters"),
+            ("[providers]\nlan = 'http://lan'", "expected a table"),
+            ("[plugins.lan]\n[providers.lan]", "keep one of them"),
+        ] {
+            let (node, _) = read_toml(text, Path::new("/c.toml"));
+            let (_, problems) = Settings::read(&node, Arc::default());
+            assert!(problems.len() == 1 && problems[0].to_string().contains(told), "{text}: {problems:?}");
+        }
     }
 
     #[test]

@@ -1,25 +1,25 @@
-//! Settings under `[plugins.claude_api]`.
+//! Settings under `[plugins.claude_api]`, and of servers of one's own.
+
+use std::collections::BTreeMap;
 
 use ccproxy_core::config::{Field, Schema};
 use ccproxy_core::secret::Secret;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::service::{KEY_VARIABLE, Service};
 use crate::credentials::Choice;
-
-/// The environment variable that holds an API key when the settings do not.
-pub(super) const KEY_VARIABLE: &str = "ANTHROPIC_API_KEY";
-
-const DEFAULT_BASE_URL: &str = "https://api.anthropic.com";
+use crate::fixed_headers;
 
 /// The settings as validated against the schema.
 #[derive(Debug, Deserialize)]
 pub(super) struct Config {
-    #[serde(default = "default_base_url")]
-    pub(super) base_url: String,
+    pub(super) base_url: Option<String>,
     #[serde(default)]
     pub(super) credential: Choice,
     pub(super) api_key: Option<Secret>,
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
     #[serde(default = "yes")]
     pub(super) detect_cli: bool,
 }
@@ -35,23 +35,38 @@ impl Config {
     }
 }
 
-pub(super) fn schema() -> Schema {
+pub(super) fn schema(service: &Service) -> Schema {
+    let base_url = Field::url("base_url", &format!("Where {} answers; may have a path", service.title));
+    let key = match service.claude {
+        true => format!("An API key; without it the environment variable {KEY_VARIABLE} counts"),
+        false => "An API key, where the server asks for one".to_owned(),
+    };
     Schema::of([
-        Field::url("base_url", "Where the Claude API answers; may have a path").or(DEFAULT_BASE_URL),
+        match service.base_url {
+            Some(url) => base_url.or(url),
+            None => base_url.required(),
+        },
         Field::choice(
             "credential",
             &["auto", "passthrough", "api_key"],
             "Whose credential goes upstream: the client's own, the key, or `auto`: the key when there is one",
         )
         .or("auto"),
-        Field::secret("api_key", "An API key; without it the environment variable ANTHROPIC_API_KEY counts"),
-        Field::boolean("detect_cli", "Whether health looks for an installed `claude` and asks its version")
-            .or(true),
+        Field::secret("api_key", &key),
+        fixed_headers::field(),
     ])
 }
 
-fn default_base_url() -> String {
-    DEFAULT_BASE_URL.into()
+/// Only the Claude API's.
+pub(super) fn detect_cli() -> Field {
+    Field::boolean("detect_cli", "Whether health looks for an installed `claude` and asks its version")
+        .or(true)
+}
+
+/// Only of servers of one's own.
+pub(super) fn key_as() -> Field {
+    let doc = "How the key goes: as `x-api-key`, or as `authorization: Bearer`";
+    Field::choice("key_as", &["x-api-key", "bearer"], doc).or("x-api-key")
 }
 
 fn yes() -> bool {

@@ -1,47 +1,81 @@
-//! The Claude API under `/claude`: its own format passes byte for byte, OpenAI's two formats are turned into it.
+//! Servers that speak Anthropic's protocol: the Claude API under `/claude`, and those that the configuration
+//! adds under their own names. Messages pass byte for byte, OpenAI's two formats are turned into them.
 
 mod adapter;
 mod config;
-mod credentials;
 mod detection;
+mod routes;
+mod service;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use ccproxy_core::format::Format;
+use ccproxy_core::config::Schema;
 use ccproxy_core::plugin::{
-    Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, RouteSpec, RouteTarget,
-    Source,
+    Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, Source,
 };
-use ccproxy_core::provider::{Operation, Provider, Through};
+use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
-use ccproxy_core::transform::Transformer;
 use ccproxy_core::{Error, Result};
-use http::Method;
 
+use crate::Configured;
 use crate::factory::Factory;
-use crate::formats::{AnthropicMessages, Count, Dialect, OpenAiChat, OpenAiResponses, Pair};
+use crate::{fixed_headers, own};
 use adapter::Adapter;
 use config::Config;
-use credentials::credentials;
 use detection::Detection;
+use service::Service;
 
-const NAME: &str = "claude_api";
-
-/// The plugin.
-pub fn factory() -> Factory {
-    Factory::new(manifest(), create)
+/// The Claude API.
+pub(crate) fn factory() -> Factory {
+    let service = Service::claude();
+    let oauth = OAuthProviderSpec {
+        name: "claude-api".into(),
+        display_name: "Claude API".into(),
+        supports_pkce: true,
+        supports_refresh: true,
+    };
+    let schema = config::schema(&service).with(config::detect_cli());
+    let manifest = Manifest { oauth_provider: Some(oauth), ..manifest(&service, schema) };
+    Factory::new(manifest, move |context| create(&service, context))
 }
 
-fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
-    let failed = |why: String| Error::plugin(NAME, why);
+/// A server of the user's own.
+pub(crate) fn own(name: &str, configured: &Configured<'_>) -> Factory {
+    let service = Service::own(name);
+    let schema = config::schema(&service).with(own::api()).with(config::key_as());
+    let bearer = configured(name, &schema)["key_as"] == "bearer";
+    let manifest = manifest(&service, schema);
+    let service = Service { bearer, ..service };
+    Factory::new(manifest, move |context| create(&service, context))
+}
+
+fn manifest(service: &Service, config: Schema) -> Manifest {
+    Manifest {
+        name: service.name.to_string(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        description: format!("{}, with the client's own credential or an API key", service.title),
+        kind: PluginKind::Provider,
+        source: Source::Native,
+        config,
+        routes: routes::routes(service),
+        ..Manifest::default()
+    }
+}
+
+fn create(service: &Service, context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+    let failed = |why: String| Error::plugin(&service.name, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let environment = |name: &str| std::env::var(name).ok();
-    let credentials = credentials(&config, environment).map_err(failed)?;
-    let adapter = Adapter::new(&config.base_url, credentials, context.upstream).map_err(failed)?;
-    let detection = config.detect_cli.then(Detection::default);
-    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url: config.base_url }))
+    let credentials = service.credentials(&config, environment).map_err(failed)?;
+    let headers = fixed_headers::read(&config.headers).map_err(failed)?;
+    let Some(base_url) = config.base_url.or(service.base_url.map(str::to_owned)) else {
+        return Err(failed(format!("`{}.base_url` must say where it answers", service.table())));
+    };
+    let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
+    let detection = (service.claude && config.detect_cli).then(Detection::default);
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url }))
 }
 
 struct Runtime {
@@ -76,76 +110,5 @@ impl PluginRuntime for Runtime {
 
     fn provider(&self) -> Option<Arc<dyn Provider>> {
         Some(self.adapter.clone())
-    }
-}
-
-fn manifest() -> Manifest {
-    let format: Arc<dyn Format> = Arc::new(AnthropicMessages);
-    let route = |method: Method, path: &str, operation: Operation, summary: &str| RouteSpec {
-        method,
-        prefix: "/claude".into(),
-        path: path.into(),
-        tags: vec!["plugin-claude-api".into()],
-        summary: summary.into(),
-        auth: true,
-        target: RouteTarget::Provider(operation),
-    };
-    let own = |name| Operation::new(name, format.clone());
-    let through = |name, transformer: Arc<dyn Transformer>| {
-        Some(Arc::new(Through { operation: own(name), transformer }))
-    };
-    let chat = Operation {
-        name: "chat_completions",
-        format: Arc::new(OpenAiChat),
-        through: through("messages", Arc::new(Pair::of(Dialect::Chat, Dialect::Messages))),
-    };
-    let responses = Operation {
-        name: "responses",
-        format: Arc::new(OpenAiResponses),
-        through: through("messages", Arc::new(Pair::of(Dialect::Responses, Dialect::Messages))),
-    };
-    let input_tokens = Operation {
-        name: "input_tokens",
-        format: Arc::new(OpenAiResponses),
-        through: through("count_tokens", Arc::new(Count)),
-    };
-    Manifest {
-        name: NAME.into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        description: "The Claude API, with the client's own credential or an API key".into(),
-        kind: PluginKind::Provider,
-        source: Source::Native,
-        config: config::schema(),
-        routes: vec![
-            route(Method::POST, "/v1/messages", own("messages"), "Create a message, streamed or whole"),
-            route(
-                Method::POST,
-                "/v1/messages/count_tokens",
-                own("count_tokens"),
-                "Count the tokens of a message",
-            ),
-            route(Method::GET, "/v1/models", own("models"), "List the models"),
-            route(Method::GET, "/v1/models/{id}", own("model"), "Describe a model"),
-            route(
-                Method::POST,
-                "/v1/chat/completions",
-                chat,
-                "Chat, for clients of OpenAI's Chat Completions",
-            ),
-            route(Method::POST, "/v1/responses", responses, "Answer, for clients of OpenAI's Responses"),
-            route(
-                Method::POST,
-                "/v1/responses/input_tokens",
-                input_tokens,
-                "Count the tokens of such a request",
-            ),
-        ],
-        oauth_provider: Some(OAuthProviderSpec {
-            name: "claude-api".into(),
-            display_name: "Claude API".into(),
-            supports_pkce: true,
-            supports_refresh: true,
-        }),
-        ..Manifest::default()
     }
 }

@@ -1,47 +1,27 @@
-use std::net::SocketAddr;
-
-use bytes::Bytes;
-use ccproxy_core::document::Document;
 use ccproxy_core::error::Kind;
-use ccproxy_core::exchange::{Client, Exchange, Peer, Request};
-use ccproxy_core::generation::Generation;
-use ccproxy_core::provider::Outbound;
+use ccproxy_core::exchange::Exchange;
+use ccproxy_core::provider::{Operation, Outbound};
 use ccproxy_core::settings::UpstreamSettings;
 use ccproxy_core::upstream::Upstream;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::formats::AnthropicMessages;
+use crate::testing;
 
 fn adapter(settings: Value, variable: Option<&str>) -> Adapter {
     let config = Config::read(&settings).expect("settings");
-    let credentials = credentials(&config, |_| variable.map(String::from)).expect("credentials");
+    let service = Service::claude();
+    let credentials = service.credentials(&config, |_| variable.map(String::from)).expect("credentials");
     let upstream = Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream"));
-    Adapter::new(&config.base_url, credentials, upstream).expect("an adapter")
+    let base_url = config.base_url.as_deref().or(service.base_url).expect("a base URL");
+    Adapter::new(base_url, credentials, HeaderMap::new(), upstream).expect("an adapter")
 }
 
 fn exchange(uri: &str, headers: &[(&str, &str)], body: &str) -> Arc<Exchange> {
-    let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 9)), tls: false, http2: false };
-    let generation = Arc::new(Generation::assemble(1, Vec::new(), &[], Vec::new()));
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
-        map.append(name, HeaderValue::from_str(value).expect("a value"));
-    }
-    let mut document = Document::new(Bytes::copy_from_slice(body.as_bytes()));
-    let peek = if body.is_empty() { Default::default() } else { document.check().expect("JSON") };
-    let request = Request {
-        method: if body.is_empty() { Method::GET } else { Method::POST },
-        uri: uri.parse().expect("a URI"),
-        headers: map,
-        body: document,
-        params: Vec::new(),
-        provider: None,
-        model: peek.model,
-        stream: peek.stream.unwrap_or(false),
-        format: None,
-    };
-    Exchange::begin(peer, Client::anonymous(), generation, request)
+    let method = if body.is_empty() { Method::GET } else { Method::POST };
+    testing::exchange(method, uri, headers, body)
 }
 
 async fn prepare(adapter: &Adapter, operation: &'static str, exchange: &Arc<Exchange>) -> Result<Outbound> {
@@ -183,7 +163,10 @@ fn what_is_said_of_credentials_never_shows_them() {
         (json!({"credential": "passthrough"}), Some("sk-secret"), "passthrough", false),
     ] {
         let config = Config::read(&settings).expect("settings");
-        let told = credentials(&config, |_| variable.map(String::from)).expect("credentials").describe();
+        let told = Service::claude()
+            .credentials(&config, |_| variable.map(String::from))
+            .expect("credentials")
+            .describe();
         assert_eq!((told.kind, told.present), (kind, present));
         assert!(!told.hint.contains("sk-secret"));
     }
@@ -200,11 +183,11 @@ fn a_bad_base_url_is_told() {
         ("", "not a URL"),
     ] {
         let config = Config::read(&json!({ "base_url": url })).expect("settings");
-        let credentials = credentials(&config, |_| None).expect("credentials");
-        let told = Adapter::new(url, credentials, upstream.clone()).err().expect(url);
+        let credentials = Service::claude().credentials(&config, |_| None).expect("credentials");
+        let told = Adapter::new(url, credentials, HeaderMap::new(), upstream.clone()).err().expect(url);
         assert!(told.contains(why) && !told.contains("pw"), "{told}");
     }
     let config = Config::read(&json!({"api_key": "a\u{7}b"})).expect("settings");
-    let told = credentials(&config, |_| None).err().expect("no header can carry it");
+    let told = Service::claude().credentials(&config, |_| None).err().expect("no header can carry it");
     assert!(!told.contains("a\u{7}b"));
 }

@@ -2,41 +2,68 @@
 //! `messages/count_tokens`.
 
 use bytes::{Bytes, BytesMut};
-use ccproxy_core::document::{Document, Json, Path};
+use ccproxy_core::document::Json;
 use ccproxy_core::error::{Error, Kind, Result};
 use ccproxy_core::transform::{Back, Facts, Loss, Transformer, Turned};
 use http::StatusCode;
 
-use super::hub::Dialect;
+use super::hub::{Dialect, Raw};
 use super::json;
 use super::transform::Pair;
 
-/// What a request to create has and one to count must not: Anthropic refuses it.
-const NOT_COUNTED: [&str; 8] =
-    ["max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier"];
+/// What a request to count may hold: the vendors refuse what only counts when an answer is made.
+/// <https://docs.anthropic.com/en/api/messages-count-tokens>,
+/// <https://platform.openai.com/docs/api-reference/responses/input-tokens>
+const COUNTED: [&str; 14] = [
+    "model",
+    "system",
+    "messages",
+    "instructions",
+    "input",
+    "tools",
+    "tool_choice",
+    "thinking",
+    "output_config",
+    "parallel_tool_calls",
+    "reasoning",
+    "text",
+    "truncation",
+    "mcp_servers",
+];
 
-/// Clients of Responses on a provider of Messages.
-#[derive(Debug, Default)]
-pub struct Count;
+/// Clients of one of these formats on a provider of the other.
+#[derive(Debug)]
+pub struct Count(Pair, Dialect);
+
+impl Count {
+    /// Neither is Chat, which counts nothing.
+    pub fn of(client: Dialect, provider: Dialect) -> Self {
+        Count(Pair::of(client, provider), client)
+    }
+}
 
 impl Transformer for Count {
     fn request(&self, body: &Bytes, facts: Facts) -> Result<Turned> {
-        let mut turned = Pair::of(Dialect::Responses, Dialect::Messages).request(body, facts)?;
-        let mut document = Document::new(turned.body);
-        for key in NOT_COUNTED {
-            let deleted = Path::parse(key).map(|path| document.delete(&path));
-            if !matches!(deleted, Ok(Ok(_))) {
-                return Err(Error::internal(format!("`{key}` could not be taken out of a request to count")));
+        let mut turned = self.0.request(body, facts)?;
+        let whole = Json::whole(&turned.body);
+        let kept = json::object(|object| {
+            for (key, value) in whole.iter().flat_map(json::fields) {
+                if COUNTED.contains(&&*key) {
+                    object.raw(&key, Raw::of(&value).as_str());
+                }
             }
-        }
-        turned.body = document.bytes().clone();
-        turned.back = Box::new(Answer(turned.back));
+        });
+        turned.body = kept.into();
+        turned.back = Box::new(Answer { errors: turned.back, client: self.1 });
         Ok(turned)
     }
 }
 
 /// Errors are those of any request; the answer is a number.
-struct Answer(Box<dyn Back>);
+struct Answer {
+    errors: Box<dyn Back>,
+    client: Dialect,
+}
 
 impl Back for Answer {
     fn whole(&mut self, body: &[u8]) -> Result<Bytes> {
@@ -45,14 +72,16 @@ impl Back for Answer {
             Error::upstream(Kind::BadGateway, "the provider did not say a number of tokens")
         })?;
         let body = json::object(|object| {
-            object.text("object", "response.input_tokens");
+            if self.client == Dialect::Responses {
+                object.text("object", "response.input_tokens");
+            }
             object.number("input_tokens", tokens);
         });
         Ok(body.into())
     }
 
     fn error(&mut self, status: StatusCode, body: &[u8]) -> Bytes {
-        self.0.error(status, body)
+        self.errors.error(status, body)
     }
 
     fn feed(&mut self, _bytes: &Bytes, _out: &mut BytesMut) -> Result<()> {
@@ -63,7 +92,7 @@ impl Back for Answer {
     }
 
     fn end(&mut self, broken: Option<&Error>, out: &mut BytesMut) {
-        self.0.end(broken, out);
+        self.errors.end(broken, out);
     }
 
     fn streams(&self) -> bool {
@@ -71,6 +100,6 @@ impl Back for Answer {
     }
 
     fn losses(&mut self) -> Vec<Loss> {
-        self.0.losses()
+        self.errors.losses()
     }
 }

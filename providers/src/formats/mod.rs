@@ -4,6 +4,7 @@
 mod anthropic_messages;
 mod count;
 mod either;
+mod estimate;
 #[cfg(test)]
 mod golden;
 mod hub;
@@ -11,6 +12,7 @@ mod json;
 mod openai_chat;
 mod openai_error;
 mod openai_responses;
+mod quirk;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transform;
@@ -19,7 +21,9 @@ mod watch;
 
 pub use anthropic_messages::AnthropicMessages;
 pub use count::Count;
+pub use estimate::Estimate;
 pub use hub::Dialect;
 pub use openai_chat::OpenAiChat;
 pub use openai_responses::OpenAiResponses;
+pub use quirk::{Quirk, Quirks};
 pub use transform::Pair;

@@ -12,6 +12,7 @@ use http::StatusCode;
 use super::either::{Reader, Writer};
 use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sink};
 use super::json::text_at;
+use super::quirk::Quirks;
 use super::{anthropic_messages, openai_chat, openai_error, openai_responses};
 
 const CUT: &str = "the provider's stream ended before its last event";
@@ -23,12 +24,18 @@ const LONGEST: usize = 64 << 20;
 pub struct Pair {
     client: Dialect,
     provider: Dialect,
+    quirks: Quirks,
 }
 
 impl Pair {
     /// Clients of one format on a provider of another.
     pub fn of(client: Dialect, provider: Dialect) -> Self {
-        Pair { client, provider }
+        Pair { client, provider, quirks: Quirks::default() }
+    }
+
+    /// The same, for a server that differs from its format so.
+    pub fn suiting(self, quirks: Quirks) -> Self {
+        Pair { quirks, ..self }
     }
 }
 
@@ -40,18 +47,20 @@ impl Transformer for Pair {
             return Err(refuse(format!("the body must be an object, not {}", json.kind().name())));
         }
         let mut losses = Losses::default();
-        let call = read(self.client, &json, &mut losses).map_err(refuse)?;
+        let mut call = read(self.client, &json, &mut losses).map_err(refuse)?;
         if call.model.is_empty() {
             return Err(refuse("`model` is missing".into()));
         }
         self.possible(&call).map_err(refuse)?;
+        let names = Arc::new(Names::of(&call.tools));
+        self.quirks.suit(&mut call, &mut losses);
         let body = write(self.provider, &call, &mut losses);
         let brief = Brief {
             model: call.model.to_string(),
             stream: call.stream,
             include_usage: call.include_usage,
             created: facts.created,
-            names: Arc::new(Names::of(&call.tools)),
+            names,
             echo: if self.client == Dialect::Responses {
                 openai_responses::echo(&json)
             } else {

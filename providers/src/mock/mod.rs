@@ -34,7 +34,7 @@ use config::Config;
 const NAME: &str = "mock";
 
 /// The plugin.
-pub fn factory() -> Factory {
+pub(crate) fn factory() -> Factory {
     Factory::new(manifest(), create)
 }
 

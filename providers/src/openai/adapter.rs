@@ -1,5 +1,4 @@
-//! Step 7 and 8 for servers that speak OpenAI's protocol: the client's own request, minus what ends at this
-//! proxy, plus a credential.
+//! Step 7 and 8 for servers that speak OpenAI's protocol.
 
 use std::sync::Arc;
 
@@ -10,18 +9,18 @@ use ccproxy_core::exchange::Exchange;
 use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::upstream::Upstream;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::HeaderMap;
+use http::uri::Uri;
 
 use crate::base_url::BaseUrl;
 use crate::credentials::Credentials;
-use crate::local::take_local;
+use crate::local::OF_ANTHROPIC;
+use crate::relay::Relay;
 
 /// Speaks to one server.
 pub(super) struct Adapter {
-    base: BaseUrl,
-    credentials: Credentials,
+    relay: Relay,
     headers: HeaderMap,
-    upstream: Arc<Upstream>,
 }
 
 impl Adapter {
@@ -36,33 +35,26 @@ impl Adapter {
         if base.path.is_empty() {
             base.path = "/v1".to_owned();
         }
-        Ok(Adapter { base, credentials, headers, upstream })
+        Ok(Adapter { relay: Relay { base, credentials, upstream }, headers })
     }
 
-    fn outbound(&self, exchange: &Exchange, operation: &Operation, body: Document) -> Result<Outbound> {
-        let request = exchange.request.lock();
-        let mut headers = request.headers.clone();
-        let credential = self.credentials.take(&mut headers)?;
-        take_local(&mut headers);
+    fn adjust(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
         }
-        if request.stream {
-            // A compressed stream cannot be watched, so a cut could not be told from an end.
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        let method = request.method.clone();
-        let body = if method == Method::POST { body } else { Document::default() };
-        let path = match operation.name {
-            "chat_completions" => "/chat/completions",
-            "responses" => "/responses",
-            "embeddings" => "/embeddings",
-            "models" => "/models",
-            // The rest keeps its own spelling, escapes included.
-            _ => request.uri.path().split_once("/v1").map_or("/models", |(_, rest)| rest),
-        };
-        let path = self.base.join(path, request.uri.query())?;
-        Ok(Outbound { origin: self.base.origin.clone(), method, path, headers, credential, body })
+    }
+}
+
+/// The path below the base URL.
+fn path<'u>(uri: &'u Uri, operation: &Operation) -> &'u str {
+    match operation.name {
+        "chat_completions" => "/chat/completions",
+        "responses" => "/responses",
+        "input_tokens" => "/responses/input_tokens",
+        "embeddings" => "/embeddings",
+        "models" => "/models",
+        // The rest keeps its own spelling, escapes included.
+        _ => uri.path().split_once("/v1").map_or("/models", |(_, rest)| rest),
     }
 }
 
@@ -73,7 +65,8 @@ impl Provider for Adapter {
         operation: &'a Operation,
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        let outbound = self.outbound(exchange, operation, body);
+        let adjust = |headers: &mut HeaderMap| self.adjust(headers);
+        let outbound = self.relay.outbound(exchange, operation, body, OF_ANTHROPIC, path, adjust);
         Box::pin(std::future::ready(outbound))
     }
 
@@ -83,10 +76,10 @@ impl Provider for Adapter {
         _operation: &'a Operation,
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>> {
-        Box::pin(self.upstream.send(outbound))
+        self.relay.send(outbound)
     }
 
     fn credential(&self) -> Credential {
-        self.credentials.describe()
+        self.relay.credential()
     }
 }

@@ -1,44 +1,74 @@
 //! Servers that speak OpenAI's protocol, each under its own name: OpenAI itself, a table of vendors, and
-//! those that the configuration adds. Chat, Responses where there is one, embeddings, models; the same
-//! format in and out, so the original bytes pass both ways.
+//! those that the configuration adds. Chat, Responses where there is one, embeddings, models: the same format
+//! in and out passes byte for byte, others are turned into one that the server has.
 
 mod adapter;
 mod config;
+mod routes;
 #[cfg(test)]
 mod tests;
 mod vendor;
 
 use std::sync::Arc;
 
-use ccproxy_core::format::Format;
-use ccproxy_core::plugin::{
-    Health, Manifest, PluginContext, PluginKind, PluginRuntime, RouteSpec, RouteTarget, Source,
-};
-use ccproxy_core::provider::{Operation, Provider};
+use ccproxy_core::plugin::{Health, Manifest, PluginContext, PluginKind, PluginRuntime, Source};
+use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
-use http::Method;
+use serde_json::Value;
 
+use crate::Configured;
 use crate::credentials::{Credentials, Place, Wanted};
 use crate::factory::Factory;
-use crate::formats::{OpenAiChat, OpenAiResponses};
+use crate::{fixed_headers, own};
 use adapter::Adapter;
 use config::Config;
 use vendor::Vendor;
 
 /// OpenAI and the vendors of the table.
-pub fn factories() -> impl Iterator<Item = Factory> {
-    std::iter::once(vendor::OPENAI)
-        .chain(vendor::OTHERS.iter().copied())
-        .map(|vendor| Factory::new(manifest(&vendor), move |context| create(&vendor, context)))
+pub(crate) fn factories(configured: &Configured<'_>) -> Vec<Factory> {
+    let vendors = std::iter::once(vendor::OPENAI).chain(vendor::OTHERS.iter().cloned());
+    vendors
+        .map(|vendor| {
+            let schema = config::schema(&vendor);
+            let settings = configured(&vendor.name, &schema);
+            factory(vendor, schema, &settings)
+        })
+        .collect()
+}
+
+/// A server of the user's own.
+pub(crate) fn own(name: &str, configured: &Configured<'_>) -> Factory {
+    let mut schema = config::schema(&Vendor::own(name, false, false)).with(own::api());
+    schema.fields.extend(config::own_fields());
+    let settings = configured(name, &schema);
+    let flag = |key: &str| settings[key].as_bool().unwrap_or(false);
+    factory(Vendor::own(name, flag("responses"), flag("embeddings")), schema, &settings)
+}
+
+/// Settings that are wrong are reported when the plugin starts; its routes are then those of none.
+fn factory(vendor: Vendor, schema: ccproxy_core::config::Schema, settings: &Value) -> Factory {
+    let config = Config::read(settings).unwrap_or_else(|_| Config::default());
+    let manifest = Manifest {
+        name: vendor.name.to_string(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        description: format!("{}, with the client's own credential or an API key", vendor.title),
+        kind: PluginKind::Provider,
+        source: Source::Native,
+        dormant: vendor.section == "plugins" && vendor.name != vendor::OPENAI.name,
+        config: schema,
+        routes: routes::routes(&vendor, config.via(&vendor), &config.quirks(&vendor)),
+        ..Manifest::default()
+    };
+    Factory::new(manifest, move |context| create(&vendor, context))
 }
 
 fn create(vendor: &Vendor, context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
-    let failed = |why: String| Error::plugin(vendor.name, why);
+    let failed = |why: String| Error::plugin(&vendor.name, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let wanted = Wanted {
-        service: vendor.title.to_owned(),
-        setting: format!("plugins.{}.api_key", vendor.name),
+        service: vendor.title.to_string(),
+        setting: format!("{}.{}.api_key", vendor.section, vendor.name),
         variable: vendor.variable,
         place: Place::Bearer,
         optional: !vendor.needs_key,
@@ -46,9 +76,10 @@ fn create(vendor: &Vendor, context: PluginContext) -> Result<Arc<dyn PluginRunti
     let environment = |name: &str| std::env::var(name).ok();
     let credentials =
         Credentials::new(wanted, config.credential, config.api_key.as_ref(), environment).map_err(failed)?;
-    let headers = config.headers().map_err(failed)?;
+    let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url else {
-        return Err(failed(format!("`plugins.{}.base_url` must say where it answers", vendor.name)));
+        let setting = format!("{}.{}.base_url", vendor.section, vendor.name);
+        return Err(failed(format!("`{setting}` must say where it answers")));
     };
     let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), base_url }))
@@ -81,59 +112,5 @@ impl PluginRuntime for Runtime {
 
     fn provider(&self) -> Option<Arc<dyn Provider>> {
         Some(self.adapter.clone())
-    }
-}
-
-fn manifest(vendor: &Vendor) -> Manifest {
-    let chat: Arc<dyn Format> = Arc::new(OpenAiChat);
-    let responses: Arc<dyn Format> = Arc::new(OpenAiResponses);
-    let route =
-        |method: Method, path: &str, name: &'static str, format: &Arc<dyn Format>, summary: &str| RouteSpec {
-            method,
-            prefix: format!("/{}", vendor.name),
-            path: path.into(),
-            tags: vec![format!("plugin-{}", vendor.name)],
-            summary: summary.into(),
-            auth: true,
-            target: RouteTarget::Provider(Operation::new(name, format.clone())),
-        };
-    let mut routes = vec![
-        route(
-            Method::POST,
-            "/v1/chat/completions",
-            "chat_completions",
-            &chat,
-            "Create a chat completion, streamed or whole",
-        ),
-        route(Method::GET, "/v1/models", "models", &chat, "List the models"),
-        route(Method::GET, "/v1/models/{id}", "model", &chat, "Describe a model"),
-    ];
-    if vendor.responses {
-        let path = "/v1/responses/{id}";
-        routes.extend([
-            route(
-                Method::POST,
-                "/v1/responses",
-                "responses",
-                &responses,
-                "Create a response, streamed or whole",
-            ),
-            route(Method::GET, path, "response", &responses, "Fetch a stored response"),
-            route(Method::DELETE, path, "response", &responses, "Delete a stored response"),
-        ]);
-    }
-    if vendor.embeddings {
-        routes.push(route(Method::POST, "/v1/embeddings", "embeddings", &chat, "Create embeddings"));
-    }
-    Manifest {
-        name: vendor.name.into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        description: format!("{}, with the client's own credential or an API key", vendor.title),
-        kind: PluginKind::Provider,
-        source: Source::Native,
-        dormant: vendor.name != vendor::OPENAI.name,
-        config: config::schema(vendor),
-        routes,
-        ..Manifest::default()
     }
 }

@@ -1,16 +1,13 @@
-use std::net::SocketAddr;
-
-use bytes::Bytes;
-use ccproxy_core::document::Document;
-use ccproxy_core::exchange::{Client, Exchange, Peer, Request};
-use ccproxy_core::generation::Generation;
-use ccproxy_core::provider::Outbound;
+use ccproxy_core::exchange::Exchange;
+use ccproxy_core::provider::{Operation, Outbound};
 use ccproxy_core::settings::UpstreamSettings;
 use ccproxy_core::upstream::Upstream;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::formats::OpenAiChat;
+use crate::testing::exchange;
 
 fn adapter(vendor: Vendor, settings: Value) -> std::result::Result<Adapter, String> {
     let mut whole = json!({ "base_url": vendor.base_url });
@@ -27,31 +24,12 @@ fn adapter(vendor: Vendor, settings: Value) -> std::result::Result<Adapter, Stri
     };
     let credentials = Credentials::new(wanted, config.credential, config.api_key.as_ref(), |_| None)?;
     let upstream = Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream"));
-    Adapter::new(config.base_url.as_deref().unwrap_or_default(), credentials, config.headers()?, upstream)
-}
-
-fn exchange(method: Method, uri: &str, headers: &[(&str, &str)], body: &str) -> Arc<Exchange> {
-    let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 9)), tls: false, http2: false };
-    let generation = Arc::new(Generation::assemble(1, Vec::new(), &[], Vec::new()));
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
-        map.append(name, HeaderValue::from_str(value).expect("a value"));
-    }
-    let mut document = Document::new(Bytes::copy_from_slice(body.as_bytes()));
-    let peek = if body.is_empty() { Default::default() } else { document.check().expect("JSON") };
-    let request = Request {
-        method,
-        uri: uri.parse().expect("a URI"),
-        headers: map,
-        body: document,
-        params: Vec::new(),
-        provider: None,
-        model: peek.model,
-        stream: peek.stream.unwrap_or(false),
-        format: None,
-    };
-    Exchange::begin(peer, Client::anonymous(), generation, request)
+    Adapter::new(
+        config.base_url.as_deref().unwrap_or_default(),
+        credentials,
+        fixed_headers::read(&config.headers)?,
+        upstream,
+    )
 }
 
 async fn prepare(adapter: &Adapter, name: &'static str, exchange: &Arc<Exchange>) -> Result<Outbound> {
@@ -60,13 +38,13 @@ async fn prepare(adapter: &Adapter, name: &'static str, exchange: &Arc<Exchange>
 }
 
 fn ollama() -> Vendor {
-    *vendor::OTHERS.iter().find(|vendor| vendor.name == "ollama").expect("a row")
+    vendor::OTHERS.iter().find(|vendor| vendor.name == "ollama").expect("a row").clone()
 }
 
 #[tokio::test]
 async fn paths_go_below_the_base_url() {
     let groq = vendor::OTHERS.iter().find(|vendor| vendor.name == "groq").expect("a row");
-    let nested = adapter(*groq, json!({})).expect("an adapter");
+    let nested = adapter(groq.clone(), json!({})).expect("an adapter");
     let bare = adapter(ollama(), json!({ "base_url": "http://127.0.0.1:9999/" })).expect("an adapter");
     let key = [("authorization", "Bearer k")];
     for (method, name, uri, body, expected) in [
@@ -105,12 +83,12 @@ async fn sent(vendor: Vendor, settings: Value, client: &[(&str, &str)]) -> Strin
 async fn every_credential_becomes_a_bearer_token() {
     let bearer = ("authorization", "Bearer client");
     let key = ("x-api-key", "client");
-    let openai = vendor::OPENAI;
-    assert_eq!(sent(openai, json!({}), &[bearer]).await, "Bearer client");
-    assert_eq!(sent(openai, json!({}), &[key]).await, "Bearer client");
-    assert_eq!(sent(openai, json!({ "api_key": "own" }), &[bearer, key]).await, "Bearer own");
-    assert_eq!(sent(openai, json!({}), &[]).await, "401");
-    assert_eq!(sent(openai, json!({ "credential": "api_key" }), &[bearer]).await, "401");
+    let openai = || vendor::OPENAI;
+    assert_eq!(sent(openai(), json!({}), &[bearer]).await, "Bearer client");
+    assert_eq!(sent(openai(), json!({}), &[key]).await, "Bearer client");
+    assert_eq!(sent(openai(), json!({ "api_key": "own" }), &[bearer, key]).await, "Bearer own");
+    assert_eq!(sent(openai(), json!({}), &[]).await, "401");
+    assert_eq!(sent(openai(), json!({ "credential": "api_key" }), &[bearer]).await, "401");
     assert_eq!(sent(ollama(), json!({}), &[]).await, "none");
     assert_eq!(sent(ollama(), json!({}), &[bearer]).await, "Bearer client");
     assert_eq!(sent(ollama(), json!({ "api_key": "own" }), &[]).await, "Bearer own");

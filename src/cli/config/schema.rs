@@ -31,9 +31,16 @@ impl SchemaCommand {
 fn whole(loaded: &Loaded) -> Schema {
     let mut whole = schema();
     let discovered = Search::of(loaded).discover();
-    for field in whole.fields.iter_mut().filter(|field| field.name == "plugins") {
+    let own = &loaded.settings.core.plugins.own;
+    for field in &mut whole.fields {
         let FieldKind::Table(plugins) = &mut field.kind else { continue };
-        for manifest in discovered.factories.iter().map(|factory| factory.manifest()) {
+        let is_own = match &*field.name {
+            "plugins" => false,
+            "providers" => true,
+            _ => continue,
+        };
+        let manifests = discovered.factories.iter().map(|factory| factory.manifest());
+        for manifest in manifests.filter(|manifest| own.contains(&manifest.name) == is_own) {
             if plugins.field(&manifest.name).is_none() {
                 let mut table = Schema::of([Field::boolean("enabled", "Whether the plugin runs.").or(true)]);
                 table.fields.extend(manifest.config.fields.iter().cloned());

@@ -71,7 +71,8 @@ impl Show {
 fn settings(loaded: &Loaded) -> Vec<Setting> {
     let schema = schema();
     let core = leaves(&schema, "", &loaded.value, Some(&loaded.tree));
-    let mut settings: Vec<Setting> = core.into_iter().filter(|setting| setting.key != "plugins").collect();
+    let mut settings: Vec<Setting> =
+        core.into_iter().filter(|setting| !["plugins", "providers"].contains(&&*setting.key)).collect();
     let discovered = Search::of(loaded).discover();
     let known: BTreeMap<&str, &Schema> = discovered
         .factories
@@ -89,7 +90,7 @@ fn plugins(loaded: &Loaded, known: &BTreeMap<&str, &Schema>) -> Vec<Setting> {
         known.keys().copied().chain(plugins.tables.keys().map(String::as_str)).collect();
     let mut settings = Vec::new();
     for name in names {
-        let prefix = format!("plugins.{name}");
+        let prefix = plugins.table(name);
         let table = plugins.tables.get(name);
         match known.get(name) {
             Some(schema) => {

@@ -3,6 +3,7 @@
 
 pub mod anthropic;
 mod connection;
+pub mod openai;
 mod recorded;
 mod reply;
 pub mod scenes;

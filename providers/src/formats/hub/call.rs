@@ -1,6 +1,7 @@
 //! A request in no vendor's words.
 
 use super::{Losses, Message, Raw, Text, Tool, ToolChoice, ToolKind, wire_name};
+use crate::formats::quirk::Quirks;
 
 /// The three formats, as far as they must be told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(in crate::formats) struct Call<'a> {
     pub(in crate::formats) store: Option<bool>,
     /// Fields that only the format they came in knows.
     pub(in crate::formats) extra: Vec<(Text<'a>, Raw<'a>)>,
+    /// How the server it goes to spells things.
+    pub(in crate::formats) server: Quirks,
 }
 
 impl<'a> Call<'a> {

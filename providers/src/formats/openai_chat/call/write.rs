@@ -6,6 +6,7 @@ use crate::formats::hub::{
     end_user, instructions, tool_id, turns, wire_name,
 };
 use crate::formats::json::{self, Array, Object};
+use crate::formats::quirk::Quirk;
 
 /// Longest id of a tool call that OpenAI takes.
 const LONGEST_ID: usize = 40;
@@ -16,7 +17,7 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         body.text("model", &call.model);
         body.array("messages", |array| {
             for turn in turns(call, 0, losses) {
-                write_turn(array, &turn, losses);
+                write_turn(array, &turn, call, losses);
             }
         });
         write_tools(body, call, losses);
@@ -26,9 +27,13 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         }
         write_format(body, call);
         body.maybe_text("verbosity", call.verbosity.as_deref());
-        body.maybe_text("prompt_cache_key", conversation_key(call).as_deref());
+        if !call.server.has(Quirk::NoCacheKey) {
+            body.maybe_text("prompt_cache_key", conversation_key(call).as_deref());
+        }
         body.maybe_text("prompt_cache_retention", call.cache_retention.as_deref());
-        body.maybe_text("user", end_user(call).as_deref());
+        if !call.server.has(Quirk::NoUser) {
+            body.maybe_text("user", end_user(call).as_deref());
+        }
         body.maybe_text("safety_identifier", call.safety_identifier.as_deref());
         body.maybe_raw("metadata", call.metadata.as_ref());
         body.maybe_text("service_tier", call.service_tier.as_deref());
@@ -36,7 +41,8 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         if call.stream {
             body.boolean("stream", true);
             // The other formats tell usage in every stream.
-            if call.include_usage || call.from != Dialect::Chat {
+            let wanted = call.include_usage || call.from != Dialect::Chat;
+            if wanted && !call.server.has(Quirk::NoStreamOptions) {
                 body.object("stream_options", |options| options.boolean("include_usage", true));
             }
         }
@@ -52,8 +58,9 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
 
 fn write_limits(body: &mut Object<'_>, call: &Call<'_>) {
     let limits = &call.limits;
+    let most = if call.server.has(Quirk::MaxTokens) { "max_tokens" } else { "max_completion_tokens" };
     let numbers = [
-        ("max_completion_tokens", &limits.max_tokens),
+        (most, &limits.max_tokens),
         ("temperature", &limits.temperature),
         ("top_p", &limits.top_p),
         ("top_k", &limits.top_k),
@@ -92,11 +99,11 @@ fn write_format(body: &mut Object<'_>, call: &Call<'_>) {
     }
 }
 
-fn write_turn(array: &mut Array<'_>, turn: &Turn<'_, '_>, losses: &mut Losses) {
+fn write_turn(array: &mut Array<'_>, turn: &Turn<'_, '_>, call: &Call<'_>, losses: &mut Losses) {
     let role = match turn.role {
         Role::System => "system",
         Role::Developer => "developer",
-        Role::Assistant => return write_assistant(array, turn, losses),
+        Role::Assistant => return write_assistant(array, turn, call, losses),
         Role::User => "user",
     };
     for part in turn.parts.iter().copied().chain(turn.results.iter().map(|answered| answered.part)) {
@@ -237,7 +244,7 @@ fn titled(name: Option<&str>, text: &str) -> String {
     name.map_or_else(|| text.to_owned(), |name| format!("{name}\n\n{text}"))
 }
 
-fn write_assistant(array: &mut Array<'_>, turn: &Turn<'_, '_>, losses: &mut Losses) {
+fn write_assistant(array: &mut Array<'_>, turn: &Turn<'_, '_>, call: &Call<'_>, losses: &mut Losses) {
     let (mut text, mut refusal, mut thoughts) = (String::new(), String::new(), Vec::new());
     let mut calls: Vec<&ToolCall<'_>> = Vec::new();
     let mut sealed = Vec::new();
@@ -278,7 +285,8 @@ fn write_assistant(array: &mut Array<'_>, turn: &Turn<'_, '_>, losses: &mut Loss
             message.text("refusal", &refusal);
         }
         if !thoughts.is_empty() {
-            message.text("reasoning_content", &thoughts.join("\n\n"));
+            let word = if call.server.has(Quirk::ReasoningWord) { "reasoning" } else { "reasoning_content" };
+            message.text(word, &thoughts.join("\n\n"));
         }
         if !calls.is_empty() {
             message.array("tool_calls", |array| calls.iter().for_each(|call| write_call(array, call)));

@@ -1,0 +1,38 @@
+//! Header fields that the settings put on every request to a server.
+
+use std::collections::BTreeMap;
+
+use ccproxy_core::config::{Field, FieldKind};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Credentials, and what the connection writes.
+const RESERVED: &[&str] = &[
+    "authorization",
+    "x-api-key",
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "accept-encoding",
+];
+
+/// The setting.
+pub(crate) fn field() -> Field {
+    Field::map("headers", FieldKind::string(), "Header fields that every request gets")
+}
+
+/// As headers, or what is wrong with one of them.
+pub(crate) fn read(settings: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in settings {
+        let bad = |why: &str| format!("`headers.{name}` {why}");
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("is no header name"))?;
+        if RESERVED.contains(&key.as_str()) {
+            return Err(bad("is the proxy's own to set; a key belongs into `api_key`"));
+        }
+        let value = HeaderValue::from_str(value).map_err(|_| bad("holds what no header can carry"))?;
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
