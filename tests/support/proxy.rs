@@ -173,11 +173,8 @@ fn home(config: &Config) -> tempfile::TempDir {
     let scripts = path.join("scripts");
     let mut toml = config.toml.clone();
     if !config.no_scripts {
-        // First, so that a test may end with tables.
-        toml.insert_str(
-            0,
-            &format!("plugin_discovery.directories = [{:?}]\n", scripts.display().to_string()),
-        );
+        // A table, since a test may end with one.
+        toml += &format!("[plugin_discovery]\ndirectories = [{:?}]\n", scripts.display().to_string());
     }
     std::fs::write(path.join("config.toml"), toml).unwrap();
     home
