@@ -12,6 +12,7 @@ mod clients;
 mod clocks;
 mod command_line;
 mod conversion;
+mod copilot;
 mod credentials;
 mod docs;
 mod drain;

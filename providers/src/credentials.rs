@@ -87,8 +87,7 @@ impl Credentials {
 
     /// Takes the client's credentials out of its headers and says what goes upstream instead.
     pub(crate) fn take(&self, headers: &mut HeaderMap) -> Result<HeaderMap> {
-        let bearer = headers.remove(header::AUTHORIZATION);
-        let api_key = headers.remove(API_KEY);
+        let (bearer, api_key) = take_credentials(headers);
         let mut credential = HeaderMap::with_capacity(2);
         if let Some(key) = self.key.as_ref().filter(|_| self.choice != Choice::Passthrough) {
             credential.insert(self.name(), key.clone());
@@ -166,6 +165,11 @@ impl Credentials {
     fn unauthorized(&self, lacks: Lacks) -> Error {
         Error::client(Kind::Unauthorized, self.lack(lacks))
     }
+}
+
+/// Takes a client's bearer token and key out of its headers.
+pub(crate) fn take_credentials(headers: &mut HeaderMap) -> (Option<HeaderValue>, Option<HeaderValue>) {
+    (headers.remove(header::AUTHORIZATION), headers.remove(API_KEY))
 }
 
 /// Who has no credential.

@@ -4,6 +4,7 @@ pub mod formats;
 
 mod base_url;
 mod claude_api;
+mod copilot;
 mod credentials;
 mod factory;
 mod fixed_headers;
@@ -28,7 +29,7 @@ pub type Configured<'a> = dyn Fn(&str, &Schema) -> Value + 'a;
 
 /// Every native plugin, as discovery finds it, and one for each name in `own`, the servers of the user's own.
 pub fn factories(own: &[String], configured: &Configured<'_>) -> Vec<Arc<dyn PluginFactory>> {
-    [claude_api::factory(), mock::factory()]
+    [claude_api::factory(), copilot::factory(configured), mock::factory()]
         .into_iter()
         .chain(openai::factories(configured))
         .chain(own.iter().map(|name| own::factory(name, configured)))

@@ -27,21 +27,49 @@ pub(crate) struct Relay {
     pub(crate) upstream: Arc<Upstream>,
 }
 
+/// What is asked of an API.
+pub(crate) struct Asked<'a> {
+    /// By whom.
+    pub(crate) exchange: &'a Exchange,
+    /// In the API's format.
+    pub(crate) operation: &'a Operation,
+    /// In that format too.
+    pub(crate) body: Document,
+    /// Begins the names of fields that clients of other formats tell their own provider.
+    pub(crate) foreign: &'a [&'a str],
+    /// Finds the API's path from the client's.
+    pub(crate) path: for<'u> fn(&'u Uri, &Operation) -> &'u str,
+}
+
 impl Relay {
-    /// Step 7. `path` finds the API's path from the client's; `foreign` begins the names of fields that clients of
-    /// other formats tell their own provider; `adjust` sets what the API asks for.
+    /// Step 7. `adjust` sets what the API asks for.
+    pub(crate) fn outbound(&self, asked: Asked<'_>, adjust: impl FnOnce(&mut HeaderMap)) -> Result<Outbound> {
+        asked.outbound(&self.base, |headers| self.credentials.take(headers), adjust)
+    }
+
+    /// Step 8.
+    pub(crate) fn send(&self, outbound: Outbound) -> BoxFuture<'_, Result<Answer>> {
+        Box::pin(self.upstream.send(outbound))
+    }
+
+    /// For people.
+    pub(crate) fn credential(&self) -> Credential {
+        self.credentials.describe()
+    }
+}
+
+impl Asked<'_> {
+    /// The request to an API at `base`; `credential` takes the client's own out and says what goes instead.
     pub(crate) fn outbound(
-        &self,
-        exchange: &Exchange,
-        operation: &Operation,
-        body: Document,
-        foreign: &[&str],
-        path: for<'u> fn(&'u Uri, &Operation) -> &'u str,
+        self,
+        base: &BaseUrl,
+        credential: impl FnOnce(&mut HeaderMap) -> Result<HeaderMap>,
         adjust: impl FnOnce(&mut HeaderMap),
     ) -> Result<Outbound> {
+        let Asked { exchange, operation, body, foreign, path } = self;
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();
-        let credential = self.credentials.take(&mut headers)?;
+        let credential = credential(&mut headers)?;
         take_local(&mut headers);
         let turned = request.format.as_ref().is_some_and(|format| format.name() != operation.format.name());
         if turned {
@@ -56,17 +84,7 @@ impl Relay {
         let body = if method == Method::POST { body } else { Document::default() };
         // The query belongs to the client's own API.
         let query = request.uri.query().filter(|_| !turned);
-        let path = self.base.join(path(&request.uri, operation), query)?;
-        Ok(Outbound { origin: self.base.origin.clone(), method, path, headers, credential, body })
-    }
-
-    /// Step 8.
-    pub(crate) fn send(&self, outbound: Outbound) -> BoxFuture<'_, Result<Answer>> {
-        Box::pin(self.upstream.send(outbound))
-    }
-
-    /// For people.
-    pub(crate) fn credential(&self) -> Credential {
-        self.credentials.describe()
+        let path = base.join(path(&request.uri, operation), query)?;
+        Ok(Outbound { origin: base.origin.clone(), method, path, headers, credential, body })
     }
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::base_url::BaseUrl;
 use crate::credentials::Credentials;
 use crate::local::OF_OPENAI;
-use crate::relay::Relay;
+use crate::relay::{Asked, Relay};
 
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version that the API has asked for since 2023: <https://docs.anthropic.com/en/api/versioning>.
@@ -70,8 +70,8 @@ impl Provider for Adapter {
         operation: &'a Operation,
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        let adjust = |headers: &mut HeaderMap| self.adjust(headers);
-        let outbound = self.relay.outbound(exchange, operation, body, OF_OPENAI, path, adjust);
+        let asked = Asked { exchange, operation, body, foreign: OF_OPENAI, path };
+        let outbound = self.relay.outbound(asked, |headers| self.adjust(headers));
         Box::pin(std::future::ready(outbound))
     }
 

@@ -15,7 +15,7 @@ use http::uri::Uri;
 use crate::base_url::BaseUrl;
 use crate::credentials::Credentials;
 use crate::local::OF_ANTHROPIC;
-use crate::relay::Relay;
+use crate::relay::{Asked, Relay};
 
 /// Speaks to one server.
 pub(super) struct Adapter {
@@ -65,8 +65,8 @@ impl Provider for Adapter {
         operation: &'a Operation,
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        let adjust = |headers: &mut HeaderMap| self.adjust(headers);
-        let outbound = self.relay.outbound(exchange, operation, body, OF_ANTHROPIC, path, adjust);
+        let asked = Asked { exchange, operation, body, foreign: OF_ANTHROPIC, path };
+        let outbound = self.relay.outbound(asked, |headers| self.adjust(headers));
         Box::pin(std::future::ready(outbound))
     }
 

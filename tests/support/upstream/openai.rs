@@ -6,7 +6,11 @@ use super::{Recorded, Reply};
 
 /// What a healthy API answers to a request of any of its routes.
 pub fn answer(request: &Recorded) -> Reply {
-    let target = request.target();
+    answer_at(&request.target(), request)
+}
+
+/// The same, at another path than the request's.
+pub fn answer_at(target: &str, request: &Recorded) -> Reply {
     let reply = match target.split('?').next().unwrap_or_default().rsplit("/v1").next() {
         Some("/chat/completions") if request.wants_stream() => {
             Reply::stream(chat_events("Hello from upstream"))

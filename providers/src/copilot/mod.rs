@@ -1,0 +1,87 @@
+//! GitHub Copilot under `/copilot`: chat, Responses, Messages, embeddings, models, and what of the subscription
+//! is used. A GitHub token is exchanged for Copilot's own, which also names the host that answers.
+
+mod adapter;
+mod config;
+mod exchange;
+mod initiator;
+mod routes;
+mod token;
+
+use std::sync::Arc;
+
+use ccproxy_core::plugin::{
+    Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, Source,
+};
+use ccproxy_core::provider::Provider;
+use ccproxy_core::step::BoxFuture;
+use ccproxy_core::{Error, Result};
+
+use crate::Configured;
+use crate::factory::Factory;
+use adapter::Adapter;
+use config::Config;
+
+const NAME: &str = "copilot";
+
+/// The plugin.
+pub(crate) fn factory(configured: &Configured<'_>) -> Factory {
+    let schema = config::schema();
+    // Settings that are wrong are reported when the plugin starts.
+    let config = Config::read(&configured(NAME, &schema)).unwrap_or_default();
+    let manifest = Manifest {
+        name: NAME.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        description: "GitHub Copilot, with a GitHub token or the client's own credential".into(),
+        kind: PluginKind::Provider,
+        source: Source::Native,
+        config: schema,
+        routes: routes::routes(config.messages_via),
+        oauth_provider: Some(OAuthProviderSpec {
+            name: "copilot".into(),
+            display_name: "GitHub Copilot".into(),
+            supports_pkce: false,
+            supports_refresh: true,
+        }),
+        ..Manifest::default()
+    };
+    Factory::new(manifest, create)
+}
+
+fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+    let failed = |why: String| Error::plugin(NAME, why);
+    let config = Config::read(&context.config).map_err(failed)?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let adapter = Adapter::new(config, environment, context.upstream).map_err(failed)?;
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter) }))
+}
+
+struct Runtime {
+    adapter: Arc<Adapter>,
+}
+
+impl PluginRuntime for Runtime {
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(async {
+            let credential = self.adapter.credential();
+            let health = match (credential.kind, self.adapter.trouble()) {
+                ("none", _) => Health::warn(credential.hint.clone()),
+                (_, Some(trouble)) => Health::warn(trouble),
+                _ => Health::pass(),
+            };
+            health
+                .with("type", "provider")
+                .with("initialized", true)
+                .with("has_adapter", true)
+                .with("has_detection", false)
+                .with("has_credentials", credential.present)
+                .with("credential", credential.kind)
+                .with("credential_hint", credential.hint)
+                .with("base_url", self.adapter.host())
+        })
+    }
+
+    fn provider(&self) -> Option<Arc<dyn Provider>> {
+        Some(self.adapter.clone())
+    }
+}
