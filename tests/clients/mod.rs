@@ -10,6 +10,7 @@ mod claude_code_keys;
 mod curl;
 mod openai_sdk;
 mod program;
+mod turned;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -25,7 +25,7 @@ fn both_formats_on_claude() {
     });
 }
 
-async fn play(base: &str) {
+pub(super) async fn play(base: &str) {
     for language in LANGUAGES {
         let Some(program) = script(language, "openai") else { continue };
         let program = program.env("OPENAI_BASE_URL", base).env("OPENAI_API_KEY", "any");
