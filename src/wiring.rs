@@ -12,6 +12,7 @@ use ccproxy_core::settings::PluginSettings;
 use ccproxy_core::store::Store;
 use ccproxy_core::upstream::Upstream;
 use ccproxy_lua::{BreakerSettings, Bundled, Engine, Watch};
+use ccproxy_providers::Memory;
 
 use crate::config::{Loaded, Lua};
 
@@ -26,6 +27,7 @@ pub(crate) struct Search {
     engine: Arc<Engine>,
     watch: bool,
     plugins: Arc<PluginSettings>,
+    memory: Arc<Memory>,
 }
 
 impl Search {
@@ -34,14 +36,18 @@ impl Search {
         let Lua { limits, watch } = loaded.settings.lua.clone();
         let engine = Engine::new(limits, BreakerSettings::default());
         let plugins = Arc::new(loaded.settings.core.plugins.clone());
-        Search { folders: loaded.plugin_folders.clone(), engine, watch, plugins }
+        let memory = Memory::new(loaded.settings.memory);
+        Search { folders: loaded.plugin_folders.clone(), engine, watch, plugins, memory }
     }
 
     /// Reads every declaration; runs nothing else of any plugin.
     pub(crate) fn discover(&self) -> Discovered {
         let own: Vec<String> = self.plugins.own.iter().cloned().collect();
-        let factories =
-            ccproxy_providers::factories(&own, &|name, schema| self.plugins.configure(name, schema).0);
+        let factories = ccproxy_providers::factories(
+            &own,
+            &|name, schema| self.plugins.configure(name, schema).0,
+            &self.memory,
+        );
         let mut discovered = Discovered { factories, broken: Vec::new() };
         for name in &own {
             let called = |factory: &&Arc<dyn PluginFactory>| factory.manifest().name == *name;

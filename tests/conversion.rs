@@ -248,7 +248,7 @@ fn what_cannot_be_is_refused_in_the_client_s_format() {
             (CHAT, json!({ "model": "m", "messages": [{ "role": "wizard" }] }), "unknown role `wizard`"),
             (CHAT, json!([1]), "the body must be an object"),
             (RESPONSES, json!({ "model": "m", "input": 3 }), "`input` must be"),
-            (RESPONSES, stored, "previous_response_id"),
+            (RESPONSES, stored, "Previous response with id 'resp_1' not found"),
         ] {
             let answer = proxy.client().post(path, &body).await.expect(400);
             let error = &answer.json()["error"];

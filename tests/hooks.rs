@@ -267,6 +267,7 @@ return {{ name = {name:?}, version = "1.0.0", capabilities = {{ "files" }},
             )
         };
         let config = Config::new().script("a_first", &diary("a_first")).script("z_last", &diary("z_last"));
+        let config = config.toml("enabled_plugins = [\"a_first\", \"claude_api\", \"mock\", \"z_last\"]");
         let mut proxy = Proxy::start(config).await;
         proxy.terminate();
         assert!(proxy.ended().await.success());
@@ -281,7 +282,6 @@ return {{ name = {name:?}, version = "1.0.0", capabilities = {{ "files" }},
             [
                 "app.shutdown all",
                 "plugin.unloaded z_last",
-                "plugin.unloaded openai",
                 "plugin.unloaded mock",
                 "plugin.unloaded claude_api",
                 "plugin.unloaded a_first",

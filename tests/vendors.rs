@@ -84,9 +84,28 @@ fn clients_of_responses_are_answered_where_there_is_only_chat() {
         assert_eq!(last["type"], "response.completed");
         assert_eq!(last["response"]["output"][0]["content"][0]["text"], "Hello from upstream");
         assert_eq!(upstream.request(0).await.target(), "/v1/chat/completions");
+        let on = json!({ "model": "gpt-5", "input": "and?", "previous_response_id": last["response"]["id"] });
+        let unknown = proxy.anonymous().post("/lan/v1/responses", &on).await.expect(400).json();
+        assert!(
+            unknown["error"]["message"].as_str().unwrap().contains("not found"),
+            "`store` was false: {unknown}"
+        );
+        let first = json!({ "model": "gpt-5", "input": "hi" });
+        let first = proxy.anonymous().post("/lan/v1/responses", &first).await.expect(200).json();
+        let on = json!({ "model": "gpt-5", "input": "and?", "previous_response_id": first["id"] });
+        let answer = proxy.anonymous().post("/lan/v1/responses", &on).await.expect(200).json();
+        assert_eq!(answer["previous_response_id"], first["id"]);
+        let asked = upstream.requests().last().unwrap().json();
+        let said: Vec<&str> = asked["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|turn| turn["content"].as_str())
+            .collect();
+        assert_eq!(said, ["hi", "Hello from upstream", "and?"]);
         let stored = json!({ "model": "gpt-5", "input": "hi", "previous_response_id": "resp_1" });
         let refused = proxy.anonymous().post("/lan/v1/responses", &stored).await.expect(400).json();
-        assert!(refused["error"]["message"].as_str().unwrap().contains("previous_response_id"), "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains("resp_1"), "{refused}");
         let (upstream, proxy) = lan("responses = true").await;
         proxy.anonymous().post("/lan/v1/responses", &stored).await.expect(200);
         assert_eq!(

@@ -10,14 +10,18 @@ use crate::error::{Error, Result};
 /// Turns requests of one format into another, and the answers back. One for each pair of formats.
 pub trait Transformer: Send + Sync + std::fmt::Debug + 'static {
     /// Step 7: the request for the provider, and what will turn its answer back.
-    fn request(&self, body: &Bytes, facts: Facts) -> Result<Turned>;
+    fn request(&self, body: &Bytes, facts: Facts<'_>) -> Result<Turned>;
 }
 
 /// What a transformer may know besides the body.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Facts {
+pub struct Facts<'a> {
     /// When the exchange began, in seconds since 1970.
     pub created: u64,
+    /// Whose request it is.
+    pub client: &'a str,
+    /// Earlier answers that the request refers to are in it already.
+    pub recalled: bool,
 }
 
 /// A request in the provider's format.

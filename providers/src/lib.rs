@@ -9,6 +9,7 @@ mod credentials;
 mod factory;
 mod fixed_headers;
 mod local;
+mod memory;
 mod mock;
 mod openai;
 mod own;
@@ -23,16 +24,22 @@ use ccproxy_core::plugin::PluginFactory;
 use serde_json::Value;
 
 pub use factory::Factory;
+pub use memory::Memory;
 
 /// The settings of the plugin of this name, validated against this schema as far as they are right.
 pub type Configured<'a> = dyn Fn(&str, &Schema) -> Value + 'a;
 
 /// Every native plugin, as discovery finds it, and one for each name in `own`, the servers of the user's own.
-pub fn factories(own: &[String], configured: &Configured<'_>) -> Vec<Arc<dyn PluginFactory>> {
-    [claude_api::factory(), copilot::factory(configured), mock::factory()]
+/// `memory` holds what clients of Responses may refer to.
+pub fn factories(
+    own: &[String],
+    configured: &Configured<'_>,
+    memory: &Arc<Memory>,
+) -> Vec<Arc<dyn PluginFactory>> {
+    [claude_api::factory(memory), copilot::factory(configured), mock::factory()]
         .into_iter()
-        .chain(openai::factories(configured))
-        .chain(own.iter().map(|name| own::factory(name, configured)))
+        .chain(openai::factories(configured, memory))
+        .chain(own.iter().map(|name| own::factory(name, configured, memory)))
         .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
         .collect()
 }

@@ -49,7 +49,8 @@ fn read(path: &std::path::Path) -> Recorded {
 }
 
 fn runtime(name: &str, config: Value) -> (Arc<dyn PluginFactory>, Arc<dyn PluginRuntime>) {
-    let factories = ccproxy_providers::factories(&[], &|_, _| Value::Null);
+    let factories =
+        ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0));
     let factory = factories.into_iter().find(|factory| factory.manifest().name == name).expect(name);
     let context = PluginContext {
         name: Arc::from(name),
@@ -213,7 +214,8 @@ async fn manifests_and_health_say_what_is_there() {
 fn settings_are_read_as_a_user_writes_them() {
     let environment = Environment::default();
     let problems = |name: &str, settings: Value| {
-        let factories = ccproxy_providers::factories(&[], &|_, _| Value::Null);
+        let factories =
+            ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0));
         let factory = factories.iter().find(|factory| factory.manifest().name == name).expect(name);
         let node = Node::of(&settings, &Origin::Default);
         let (value, problems) = factory.manifest().config.validate(&node, &environment);

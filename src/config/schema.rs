@@ -15,6 +15,11 @@ pub(crate) fn schema() -> Schema {
     let schema = schema
         .with(Field::table("logging", logging(), "What the proxy says about itself."))
         .with(Field::table("plugin_discovery", discovery(), "Where plugins are looked for."))
+        .with(Field::table(
+            "responses",
+            responses(),
+            "Clients of OpenAI's Responses on providers that keep nothing.",
+        ))
         .with(Field::table("lua", lua(), "What a plugin's script may use."));
     plugins.into_iter().fold(schema, Schema::with)
 }
@@ -40,6 +45,11 @@ fn discovery() -> Schema {
         Field::boolean("local", "Whether `./scripts` of the working folder counts, once it is trusted.")
             .or(true),
     ])
+}
+
+fn responses() -> Schema {
+    let doc = "What is kept in memory of answers, so that clients may go on by `previous_response_id`; 0 keeps nothing.";
+    Schema::of([Field::size("memory", doc).between(0, 4u64 << 30).or("64MiB")])
 }
 
 fn lua() -> Schema {

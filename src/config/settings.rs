@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) discovery: Discovery,
     /// What scripts may use.
     pub(crate) lua: Lua,
+    /// Bytes that are kept of answers to clients of Responses.
+    pub(crate) memory: usize,
 }
 
 /// What the proxy says about itself.
@@ -78,6 +80,7 @@ impl Settings {
                 local: discovery.flag("local"),
             },
             lua: Lua::read(&Section(&value["lua"])),
+            memory: Section(&value["responses"]).count("memory"),
         };
         (settings, problems)
     }

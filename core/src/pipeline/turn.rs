@@ -34,7 +34,9 @@ pub(super) fn request(
     let body = exchange.request.lock().body.clone();
     let Some(through) = &operation.through else { return Ok((body, None)) };
     let created = exchange.began_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let turned = through.transformer.request(body.bytes(), Facts { created })?;
+    let turned = through
+        .transformer
+        .request(body.bytes(), Facts { created, client: &exchange.client.id, recalled: false })?;
     *exchange.tally.losses.lock() = turned.losses;
     Ok((Document::new(turned.body), Some(turned.back)))
 }

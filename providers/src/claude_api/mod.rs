@@ -19,8 +19,8 @@ use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 
-use crate::Configured;
 use crate::factory::Factory;
+use crate::{Configured, Memory};
 use crate::{fixed_headers, own};
 use adapter::Adapter;
 use config::Config;
@@ -28,7 +28,7 @@ use detection::Detection;
 use service::Service;
 
 /// The Claude API.
-pub(crate) fn factory() -> Factory {
+pub(crate) fn factory(memory: &Arc<Memory>) -> Factory {
     let service = Service::claude();
     let oauth = OAuthProviderSpec {
         name: "claude-api".into(),
@@ -37,21 +37,21 @@ pub(crate) fn factory() -> Factory {
         supports_refresh: true,
     };
     let schema = config::schema(&service).with(config::detect_cli());
-    let manifest = Manifest { oauth_provider: Some(oauth), ..manifest(&service, schema) };
+    let manifest = Manifest { oauth_provider: Some(oauth), ..manifest(&service, schema, memory) };
     Factory::new(manifest, move |context| create(&service, context))
 }
 
 /// A server of the user's own.
-pub(crate) fn own(name: &str, configured: &Configured<'_>) -> Factory {
+pub(crate) fn own(name: &str, configured: &Configured<'_>, memory: &Arc<Memory>) -> Factory {
     let service = Service::own(name);
     let schema = config::schema(&service).with(own::api()).with(config::key_as());
     let bearer = configured(name, &schema)["key_as"] == "bearer";
-    let manifest = manifest(&service, schema);
+    let manifest = manifest(&service, schema, memory);
     let service = Service { bearer, ..service };
     Factory::new(manifest, move |context| create(&service, context))
 }
 
-fn manifest(service: &Service, config: Schema) -> Manifest {
+fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest {
     Manifest {
         name: service.name.to_string(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -59,7 +59,7 @@ fn manifest(service: &Service, config: Schema) -> Manifest {
         kind: PluginKind::Provider,
         source: Source::Native,
         config,
-        routes: routes::routes(service),
+        routes: routes::routes(service, memory),
         ..Manifest::default()
     }
 }

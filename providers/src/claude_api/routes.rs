@@ -9,8 +9,9 @@ use http::Method;
 
 use super::service::Service;
 use crate::formats::{AnthropicMessages, Count, Dialect, Estimate, OpenAiChat, OpenAiResponses, Pair};
+use crate::memory::{Memory, Remembering};
 
-pub(super) fn routes(service: &Service) -> Vec<RouteSpec> {
+pub(super) fn routes(service: &Service, memory: &Arc<Memory>) -> Vec<RouteSpec> {
     let tag = format!("plugin-{}", service.name.replace('_', "-"));
     let route = |method: Method, path: &str, operation: Operation, summary: &str| RouteSpec {
         method,
@@ -34,7 +35,7 @@ pub(super) fn routes(service: &Service) -> Vec<RouteSpec> {
         get("/v1/models", own("models"), "List the models"),
         get("/v1/models/{id}", own("model"), "Describe a model"),
         post("/v1/chat/completions", chat(), "Chat, for clients of OpenAI's Chat Completions"),
-        post("/v1/responses", responses(), "Answer, for clients of OpenAI's Responses"),
+        post("/v1/responses", responses(memory), "Answer, for clients of OpenAI's Responses"),
         post(
             "/v1/responses/input_tokens",
             counting(service, input_tokens(), Dialect::Responses),
@@ -53,8 +54,8 @@ fn chat() -> Operation {
     Operation::new("chat_completions", Arc::new(OpenAiChat)).through(own("messages"), Arc::new(pair))
 }
 
-fn responses() -> Operation {
-    let pair = Pair::of(Dialect::Responses, Dialect::Messages);
+fn responses(memory: &Arc<Memory>) -> Operation {
+    let pair = Remembering::new(Pair::of(Dialect::Responses, Dialect::Messages), memory);
     Operation::new("responses", Arc::new(OpenAiResponses)).through(own("messages"), Arc::new(pair))
 }
 

@@ -43,7 +43,7 @@ impl Count {
 }
 
 impl Transformer for Count {
-    fn request(&self, body: &Bytes, facts: Facts) -> Result<Turned> {
+    fn request(&self, body: &Bytes, facts: Facts<'_>) -> Result<Turned> {
         let mut turned = self.0.request(body, facts)?;
         let whole = Json::whole(&turned.body);
         let kept = json::object(|object| {

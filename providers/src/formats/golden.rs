@@ -18,7 +18,8 @@ use super::{AnthropicMessages, OpenAiChat, OpenAiResponses, testing};
 pub(crate) const DIALECTS: [Dialect; 3] = [Dialect::Messages, Dialect::Chat, Dialect::Responses];
 
 /// When the exchanges of the table began.
-pub(crate) const FACTS: Facts = Facts { created: 1_764_000_000 };
+pub(crate) const FACTS: Facts<'static> =
+    Facts { created: 1_764_000_000, client: "anonymous", recalled: false };
 
 pub(crate) fn format(dialect: Dialect) -> Box<dyn Format> {
     match dialect {

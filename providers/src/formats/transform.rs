@@ -40,7 +40,7 @@ impl Pair {
 }
 
 impl Transformer for Pair {
-    fn request(&self, body: &Bytes, facts: Facts) -> Result<Turned> {
+    fn request(&self, body: &Bytes, facts: Facts<'_>) -> Result<Turned> {
         let refuse = |message: String| Error::client(Kind::InvalidRequest, message);
         let json = Json::whole(body).ok_or_else(|| refuse("the body is not valid JSON".into()))?;
         if json.kind() != ccproxy_core::document::Kind::Object {
@@ -48,6 +48,9 @@ impl Transformer for Pair {
         }
         let mut losses = Losses::default();
         let mut call = read(self.client, &json, &mut losses).map_err(refuse)?;
+        if facts.recalled {
+            call.extra.retain(|(key, _)| key != "previous_response_id");
+        }
         if call.model.is_empty() {
             return Err(refuse("`model` is missing".into()));
         }

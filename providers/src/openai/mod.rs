@@ -11,43 +11,44 @@ mod vendor;
 
 use std::sync::Arc;
 
+use ccproxy_core::config::Schema;
 use ccproxy_core::plugin::{Health, Manifest, PluginContext, PluginKind, PluginRuntime, Source};
 use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 use serde_json::Value;
 
-use crate::Configured;
 use crate::credentials::{Credentials, Place, Wanted};
 use crate::factory::Factory;
+use crate::{Configured, Memory};
 use crate::{fixed_headers, own};
 use adapter::Adapter;
 use config::Config;
 use vendor::Vendor;
 
 /// OpenAI and the vendors of the table.
-pub(crate) fn factories(configured: &Configured<'_>) -> Vec<Factory> {
+pub(crate) fn factories(configured: &Configured<'_>, memory: &Arc<Memory>) -> Vec<Factory> {
     let vendors = std::iter::once(vendor::OPENAI).chain(vendor::OTHERS.iter().cloned());
     vendors
         .map(|vendor| {
             let schema = config::schema(&vendor);
             let settings = configured(&vendor.name, &schema);
-            factory(vendor, schema, &settings)
+            factory(vendor, schema, &settings, memory)
         })
         .collect()
 }
 
 /// A server of the user's own.
-pub(crate) fn own(name: &str, configured: &Configured<'_>) -> Factory {
+pub(crate) fn own(name: &str, configured: &Configured<'_>, memory: &Arc<Memory>) -> Factory {
     let mut schema = config::schema(&Vendor::own(name, false, false)).with(own::api());
     schema.fields.extend(config::own_fields());
     let settings = configured(name, &schema);
     let flag = |key: &str| settings[key].as_bool().unwrap_or(false);
-    factory(Vendor::own(name, flag("responses"), flag("embeddings")), schema, &settings)
+    factory(Vendor::own(name, flag("responses"), flag("embeddings")), schema, &settings, memory)
 }
 
 /// Settings that are wrong are reported when the plugin starts; its routes are then those of none.
-fn factory(vendor: Vendor, schema: ccproxy_core::config::Schema, settings: &Value) -> Factory {
+fn factory(vendor: Vendor, schema: Schema, settings: &Value, memory: &Arc<Memory>) -> Factory {
     let config = Config::read(settings).unwrap_or_else(|_| Config::default());
     let manifest = Manifest {
         name: vendor.name.to_string(),
@@ -57,7 +58,7 @@ fn factory(vendor: Vendor, schema: ccproxy_core::config::Schema, settings: &Valu
         source: Source::Native,
         dormant: vendor.section == "plugins" && vendor.name != vendor::OPENAI.name,
         config: schema,
-        routes: routes::routes(&vendor, config.via(&vendor), &config.quirks(&vendor)),
+        routes: routes::routes(&vendor, config.via(&vendor), &config.quirks(&vendor), memory),
         ..Manifest::default()
     };
     Factory::new(manifest, move |context| create(&vendor, context))

@@ -11,9 +11,10 @@ use super::vendor::Vendor;
 use crate::formats::{
     AnthropicMessages, Count, Dialect, Estimate, OpenAiChat, OpenAiResponses, Pair, Quirks,
 };
+use crate::memory::{Memory, Remembering};
 
 /// `via` is the server's format for clients of Messages; `quirks` are those of its chat.
-pub(super) fn routes(vendor: &Vendor, via: Dialect, quirks: &Quirks) -> Vec<RouteSpec> {
+pub(super) fn routes(vendor: &Vendor, via: Dialect, quirks: &Quirks, memory: &Arc<Memory>) -> Vec<RouteSpec> {
     let Vendor { name, title, .. } = vendor;
     let route = |method: Method, path: &str, operation: Operation, summary: &str| RouteSpec {
         method,
@@ -43,6 +44,7 @@ pub(super) fn routes(vendor: &Vendor, via: Dialect, quirks: &Quirks) -> Vec<Rout
         ]),
         false => {
             let pair = Pair::of(Dialect::Responses, Dialect::Chat).suiting(quirks.clone());
+            let pair = Remembering::new(pair, memory);
             let through = responses("responses").through(chat("chat_completions"), Arc::new(pair));
             routes.push(post("/v1/responses", through, "Create a response, for clients of Responses"));
         }
