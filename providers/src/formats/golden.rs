@@ -95,7 +95,7 @@ fn requests_survive_their_own_format() {
             let written = write(dialect, &first, &mut lost);
             let second = read(dialect, &Json::whole(&written).expect("JSON"), &mut lost).expect("a call");
             // What had to be repaired is another conversation.
-            if case.ends_with("orphans.json") {
+            if case.ends_with("orphans.json") || case.ends_with("lost_call.json") {
                 continue;
             }
             let again = write(dialect, &second, &mut lost);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use ccproxy_core::document::{Json, Kind};
 
-use super::hub::{Raw, Text};
+use super::hub::{Losses, Raw, Text};
 
 /// Up to so many fields are looked through one by one.
 const FEW: usize = 32;
@@ -99,6 +99,12 @@ impl Object<'_> {
         }
     }
 
+    pub(super) fn maybe_raw_text(&mut self, key: &str, json: Option<&str>) {
+        if let Some(json) = json {
+            self.raw(key, json);
+        }
+    }
+
     pub(super) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Object<'_>)) {
         write_object(self.key(key), fill);
     }
@@ -176,6 +182,15 @@ pub(super) fn fields<'a>(json: &Json<'a>) -> Vec<(Text<'a>, Json<'a>)> {
     }
     fields.retain(|(_, value)| value.kind() != Kind::Null);
     fields
+}
+
+/// Reports the fields that are not known, but for empty lists, which say nothing.
+pub(super) fn note(json: &Json<'_>, known: &[&str], place: &str, losses: &mut Losses) {
+    for (key, value) in fields(json) {
+        if !known.contains(&&*key) && value.raw() != b"[]" {
+            losses.no_home(format!("{place}.{key}"));
+        }
+    }
 }
 
 /// The items of an array; nothing for other kinds.

@@ -58,7 +58,7 @@ impl Reader {
                     sink.take(Event::Tokens(tokens(&usage)));
                 }
                 if let Some(delta) = json.key("delta") {
-                    self.stop(&delta, sink);
+                    self.stop(&delta, sink, losses);
                 }
             }
             Some("message_stop") => self.end(sink),
@@ -83,7 +83,7 @@ impl Reader {
             self.content(&block, sink, losses);
             self.close(sink);
         }
-        self.stop(json, sink);
+        self.stop(json, sink, losses);
         self.end(sink);
     }
 
@@ -104,8 +104,11 @@ impl Reader {
         sink.take(Event::End);
     }
 
-    fn stop(&mut self, holder: &Json<'_>, sink: &mut dyn Sink) {
+    fn stop(&mut self, holder: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
         let Some(reason) = text_at(holder, "stop_reason") else { return };
+        if holder.key("stop_details").is_some_and(|details| details.is_container()) {
+            losses.no_home("stop_details");
+        }
         self.stopped = true;
         sink.take(Event::Stop(match &*reason {
             "max_tokens" => Stop::MaxTokens,

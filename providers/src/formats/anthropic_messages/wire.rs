@@ -15,7 +15,7 @@ pub(super) const USAGE: Keys = Keys {
     input: "input_tokens",
     output: "output_tokens",
     cache_read: "cache_read_input_tokens",
-    cache_write: "cache_creation_input_tokens",
+    cache_write: &["cache_creation_input_tokens"],
     reasoning: "output_tokens_details.thinking_tokens",
 };
 

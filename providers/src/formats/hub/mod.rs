@@ -5,12 +5,15 @@ mod brief;
 mod call;
 mod conversation;
 mod event;
+mod logprobs;
 mod losses;
 mod names;
 mod part;
+mod reasoning;
 mod restore;
 mod seal;
 mod serial;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -23,18 +26,21 @@ use ccproxy_core::document::Json;
 
 pub(super) use brief::Brief;
 pub use call::Dialect;
-pub(super) use call::{Call, Effort, OutputFormat, Thinking};
+pub(super) use call::{Call, OutputFormat};
 pub(super) use conversation::{conversation_key, end_user, instructions};
 pub(super) use event::{Citation, Event, Fault, Piece, Sink, Start, Stop};
+pub(super) use logprobs::logprobs;
 pub(super) use losses::Losses;
 pub(super) use names::{Names, fingerprint, tool_id, wire_name};
-pub(super) use part::{Content, Message, Part, Role, Source, Thought, ToolCall, ToolResult};
+pub(super) use part::{Cache, Content, Message, Part, Role, Source, Thought, ToolCall, ToolResult};
+pub(super) use reasoning::{Effort, Reasoning, Thinking};
 pub(super) use restore::{INPUT, Restore};
 pub(super) use seal::Seal;
 pub(super) use serial::Serial;
+pub(super) use strict::binding;
 pub(super) use tokens::Tokens;
 pub(super) use tool::{Tool, ToolChoice, ToolKind};
-pub(super) use turns::{Turn, turns};
+pub(super) use turns::{Answered, Turn, turns};
 
 /// Text, borrowed from the bytes it was read from where it holds no escape.
 pub(super) type Text<'a> = Cow<'a, str>;

@@ -24,7 +24,13 @@ pub(in crate::formats) enum ToolKind<'a> {
     /// Takes free text, perhaps by a grammar.
     Custom { format: Option<Raw<'a>> },
     /// The provider searches the web.
-    WebSearch { domains: Option<Raw<'a>>, location: Option<Raw<'a>>, max_uses: Option<Text<'a>> },
+    WebSearch {
+        domains: Option<Raw<'a>>,
+        location: Option<Raw<'a>>,
+        max_uses: Option<Text<'a>>,
+        /// How much of what is found the model reads: `low`, `medium`, `high`.
+        size: Option<Text<'a>>,
+    },
     /// Another tool of one provider's own.
     Server { from: Dialect, kind: Text<'a>, raw: Raw<'a> },
 }

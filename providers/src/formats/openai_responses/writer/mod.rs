@@ -141,6 +141,7 @@ impl Sink for Writer {
             Event::Open(piece) => self.open_piece(piece),
             Event::Text(text) => self.text(&text),
             Event::Break => self.next_summary(),
+            Event::Logprobs(entries) => self.likely(entries),
             Event::Seal(seal) => self.seal(&seal),
             Event::Cite(citation) => self.cite(&citation),
             Event::Close => self.close_piece(),
