@@ -18,6 +18,7 @@ pub(crate) mod testing;
 mod transform;
 mod usage;
 mod watch;
+mod wording;
 
 pub use anthropic_messages::AnthropicMessages;
 pub use count::Count;

@@ -11,8 +11,9 @@ use http::StatusCode;
 
 use super::either::{Reader, Writer};
 use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sink};
-use super::json::text_at;
+use super::openai_error::UNPAID;
 use super::quirk::Quirks;
+use super::wording::plain_words;
 use super::{anthropic_messages, openai_chat, openai_error, openai_responses};
 
 const CUT: &str = "the provider's stream ended before its last event";
@@ -194,20 +195,17 @@ impl Back for Answer {
         let mut fault = match &json {
             Some(json) if self.provider == Dialect::Messages => anthropic_messages::fault(json),
             Some(json) => openai_error::fault(json),
-            None => Fault::new(
-                Kind::of(status),
-                String::from_utf8_lossy(body).trim().chars().take(1000).collect::<String>(),
-            ),
+            None => Fault::new(Kind::of(status), plain_words(body)),
         };
         // The status says it better than the words, where they disagree.
         if fault.kind.status() != status {
             fault.kind = Kind::of(status);
         }
-        if fault.message.is_empty() {
-            let told =
-                json.as_ref().and_then(|json| text_at(json, "detail").or_else(|| text_at(json, "message")));
-            fault.message =
-                told.unwrap_or_else(|| format!("the provider answered {}", status.as_u16()).into());
+        if status == StatusCode::PAYMENT_REQUIRED && fault.code.is_none() {
+            fault.code = Some(UNPAID.into());
+        }
+        if fault.message.is_empty() || fault.message == openai_error::FAILED {
+            fault.message = format!("the provider answered {}", status.as_u16()).into();
         }
         // An error answer is whole, even where a stream was asked for.
         let brief = Brief { stream: false, ..self.brief.clone() };

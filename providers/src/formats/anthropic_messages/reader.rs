@@ -8,6 +8,8 @@ use crate::formats::hub::{
     Citation, Event, Fault, Losses, Piece, Raw, Seal, Sink, Start, Stop, Text, Tokens,
 };
 use crate::formats::json::{items, text_at};
+use crate::formats::openai_error;
+use crate::formats::wording::words;
 
 /// How the API says that a conversation does not fit; Claude Code looks for these words before it shortens one.
 pub(super) const TOO_LONG: &str = "prompt is too long";
@@ -259,9 +261,12 @@ fn tokens(usage: &Json<'_>) -> Tokens {
 
 /// From an error body or event.
 pub(in crate::formats) fn fault<'a>(json: &Json<'a>) -> Fault<'a> {
-    let error = json.key("error").unwrap_or_else(|| json.clone());
+    let Some(error) = json.key("error").filter(|_| text_at(json, "type").as_deref() == Some("error")) else {
+        // Gateways in front of Claude tell errors as OpenAI does.
+        return openai_error::fault(json);
+    };
     let kind = text_at(&error, "type").map_or(error::Kind::Internal, |kind| kind_of(&kind));
-    let mut fault = Fault::new(kind, text_at(&error, "message").unwrap_or_default());
+    let mut fault = Fault::new(kind, words(&error).unwrap_or_default());
     // OpenAI's clients look for this code before they shorten a conversation.
     if fault.message.contains(TOO_LONG) {
         fault.code = Some("context_length_exceeded".into());

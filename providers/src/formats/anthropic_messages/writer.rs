@@ -2,6 +2,7 @@
 
 mod message;
 
+use ccproxy_core::error::Kind;
 use ccproxy_core::{Error, sse};
 
 use super::reader::TOO_LONG;
@@ -10,6 +11,7 @@ use crate::formats::hub::{
     Brief, Citation, Event, Fault, INPUT, Piece, Seal, Sink, Start, Stop, Text, Tokens, tool_id,
 };
 use crate::formats::json::{self, Object};
+use crate::formats::openai_error::UNPAID;
 use message::{counts, head, input, write_stop};
 
 /// Longest id that is passed on as it is.
@@ -320,8 +322,9 @@ impl Writer {
             fault.code.as_deref() == Some("context_length_exceeded") && !fault.message.contains(TOO_LONG);
         let message =
             if too_long { format!("{TOO_LONG}: {}", fault.message) } else { fault.message.to_string() };
+        let unpaid = fault.kind != Kind::RateLimited && fault.code.as_deref() == Some(UNPAID);
         let error = Error::upstream(fault.kind, message);
-        let body = wire::error(&error, None);
+        let body = if unpaid { wire::unpaid(&error) } else { wire::error(&error, None) };
         match self.brief.stream {
             true => self.out.extend_from_slice(&sse::Event::new("error", body).raw),
             false => self.out = body.to_vec(),

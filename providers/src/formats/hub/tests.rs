@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use ccproxy_core::document::Json;
 use ccproxy_core::transform::Transformer;
+use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -309,6 +310,26 @@ fn a_conversation_that_is_too_long_is_told_in_the_client_s_words() {
 }
 
 #[test]
+fn an_account_that_cannot_pay_is_told_apart() {
+    let unpaid = StatusCode::PAYMENT_REQUIRED;
+    for (provider, body) in [
+        (Dialect::Chat, r#"{"error":{"message":"no money","code":402}}"#),
+        (Dialect::Messages, r#"{"type":"error","error":{"type":"billing_error","message":"no money"}}"#),
+    ] {
+        for (client, pointer, word) in [
+            (Dialect::Messages, "/error/type", "billing_error"),
+            (Dialect::Chat, "/error/code", "insufficient_quota"),
+            (Dialect::Responses, "/error/code", "insufficient_quota"),
+        ] {
+            let told = back(client, provider, false).error(unpaid, body.as_bytes());
+            let told: Value = serde_json::from_slice(&told).expect("JSON");
+            assert_eq!(told.pointer(pointer), Some(&word.into()), "{told}");
+            assert_eq!(told["error"]["message"], "no money");
+        }
+    }
+}
+
+#[test]
 fn errors_of_every_shape_are_told() {
     for (provider, body, message) in [
         (Dialect::Responses, r#"{"detail":"The model is not supported"}"#, "The model is not supported"),
@@ -316,6 +337,11 @@ fn errors_of_every_shape_are_told() {
         (Dialect::Chat, r#"{"message":"bare"}"#, "bare"),
         (Dialect::Chat, r#"{"error":{"message":"gone","code":503}}"#, "gone"),
         (Dialect::Messages, "<html>oh", "<html>oh"),
+        (Dialect::Messages, "<html><title>502 Bad Gateway</title>", "502 Bad Gateway"),
+        (Dialect::Messages, r#"{"error":{"message":"of a gateway","code":429}}"#, "of a gateway"),
+        (Dialect::Responses, r#"[{"error":{"message":"in a list"}}]"#, "in a list"),
+        (Dialect::Chat, r#"{"error":{"message":"{\"detail\":[{\"msg\":\"deep\"}]}"}}"#, "deep"),
+        (Dialect::Chat, "5", "the provider answered 529"),
         (Dialect::Messages, "", "the provider answered 529"),
         (Dialect::Messages, r#"{"type":"error","error":{"type":"api_error","message":"x"}}"#, "x"),
     ] {
