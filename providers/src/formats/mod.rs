@@ -14,6 +14,8 @@ mod openai_error;
 mod openai_responses;
 mod quirk;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 pub(crate) mod testing;
 mod transform;
 mod usage;

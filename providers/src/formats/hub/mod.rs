@@ -1,6 +1,8 @@
 //! The hub that every format reads to and writes from: one neutral [`Call`] for the request, one stream of
 //! neutral [`Event`]s for the answer, and a report of what had no home on the way.
 
+#[cfg(test)]
+mod anything;
 mod brief;
 mod call;
 mod conversation;

@@ -7,77 +7,11 @@ use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::anything::{anything, events};
 use super::*;
 use crate::formats::golden::{DIALECTS, FACTS, cases, format, stream};
 use crate::formats::testing;
 use crate::formats::transform::Pair;
-
-/// Any JSON, with keys and words that the formats know in every place.
-fn anything() -> impl Strategy<Value = Value> {
-    const WORDS: [&str; 46] = [
-        "type",
-        "role",
-        "content",
-        "text",
-        "messages",
-        "input",
-        "model",
-        "tools",
-        "tool_calls",
-        "function",
-        "name",
-        "arguments",
-        "id",
-        "call_id",
-        "tool_use_id",
-        "tool_call_id",
-        "user",
-        "assistant",
-        "system",
-        "developer",
-        "tool",
-        "tool_use",
-        "tool_result",
-        "thinking",
-        "signature",
-        "reasoning",
-        "summary",
-        "encrypted_content",
-        "image",
-        "image_url",
-        "source",
-        "base64",
-        "data",
-        "url",
-        "delta",
-        "choices",
-        "index",
-        "finish_reason",
-        "usage",
-        "output",
-        "output_index",
-        "item",
-        "response",
-        "message",
-        "error",
-        "stop_reason",
-    ];
-    let word = prop::sample::select(&WORDS[..]).prop_map(str::to_owned);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-        ".{0,12}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(6, 64, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((word.clone(), inner), 0..8)
-                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
-        ]
-    })
-}
 
 /// Replaces the value at one place of a true request or answer.
 fn broken(bytes: &[u8], place: usize, with: &Value) -> Value {
@@ -147,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn any_stream_stays_legal(pick in any::<prop::sample::Index>(), moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4), odd in anything()) {
+    fn any_stream_stays_legal(pick in any::<prop::sample::Index>(), moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..8), odd in anything(), cut in any::<prop::sample::Index>()) {
         for provider in DIALECTS {
             let known = cases(provider, "streams", ".sse");
             let (case, bytes) = &known[pick.index(known.len())];
@@ -169,12 +103,30 @@ proptest! {
             }
             events.insert(events.len() / 2, format!("data: {odd}\n\n").into_bytes());
             let pieces: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
-            for client in DIALECTS {
-                let (out, _) = stream(client, provider, &pieces);
+            let whole = pieces.concat();
+            let cut = [&whole[..cut.index(whole.len())]];
+            for (client, pieces) in DIALECTS.into_iter().flat_map(|client| [(client, &pieces[..]), (client, &cut[..])]) {
+                let (out, _) = stream(client, provider, pieces);
                 match testing::judge(&*format(client), &out) {
                     Ok(complete) => prop_assert!(complete, "{} has no end", case.display()),
                     Err(error) => prop_assert!(false, "{}: {error}\n{}", case.display(), String::from_utf8_lossy(&out)),
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_events_become_a_legal_stream(events in events()) {
+        let bytes: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        for provider in DIALECTS {
+            for client in DIALECTS {
+                let (out, _) = stream(client, provider, &[bytes.as_bytes()]);
+                let judged = testing::judge(&*format(client), &out);
+                prop_assert_eq!(judged, Ok(true), "{:?} for {:?}\n{}", provider, client, String::from_utf8_lossy(&out));
             }
         }
     }

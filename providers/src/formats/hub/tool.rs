@@ -14,6 +14,8 @@ pub(in crate::formats) struct Tool<'a> {
     pub(in crate::formats) cache: Option<Raw<'a>>,
     /// Defined, but not in the prompt until it is found by a search.
     pub(in crate::formats) deferred: bool,
+    /// As it was written, for its own format.
+    pub(in crate::formats) raw: Option<Raw<'a>>,
 }
 
 /// What kind of tool.
@@ -32,7 +34,7 @@ pub(in crate::formats) enum ToolKind<'a> {
         size: Option<Text<'a>>,
     },
     /// Another tool of one provider's own.
-    Server { from: Dialect, kind: Text<'a>, raw: Raw<'a> },
+    Server { from: Dialect, kind: Text<'a> },
 }
 
 /// Which tool must be used, if any.

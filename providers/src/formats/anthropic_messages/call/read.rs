@@ -90,6 +90,7 @@ fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool<'a>> {
         kind: ToolKind::Function { schema: None, strict: None },
         cache: None,
         deferred: false,
+        raw: Some(Raw::of(json)),
     };
     if let Some(kind) = kind.filter(|kind| kind != "custom") {
         tool.cache = json.key("cache_control").filter(Json::is_container).map(|value| Raw::of(&value));
@@ -101,7 +102,7 @@ fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool<'a>> {
             let max_uses = json.key("max_uses").and_then(|value| value.as_number()).map(Into::into);
             ToolKind::WebSearch { domains, location, max_uses, size: None }
         } else {
-            ToolKind::Server { from: Dialect::Messages, kind, raw: Raw::of(json) }
+            ToolKind::Server { from: Dialect::Messages, kind }
         };
         return Some(tool);
     }

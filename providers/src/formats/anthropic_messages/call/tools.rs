@@ -15,15 +15,19 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, model: Model, 
     let names: Option<HashSet<&Text<'_>>> = call.allowed_tools.as_ref().map(|names| names.iter().collect());
     let allowed = |tool: &&Tool<'_>| names.as_ref().is_none_or(|names| names.contains(&tool.name));
     let tools: Vec<&Tool<'_>> =
-        call.tools.iter().filter(allowed).filter(|tool| has_home(tool, losses)).collect();
+        call.tools.iter().filter(allowed).filter(|tool| has_home(tool, call, losses)).collect();
     if tools.is_empty() {
         return;
     }
-    body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool)));
+    body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool, call)));
     write_choice(body, call, model, losses);
 }
 
-fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
+fn has_home(tool: &Tool<'_>, call: &Call<'_>, losses: &mut Losses) -> bool {
+    // The search that finds deferred tools stays behind, so they are all told.
+    if tool.deferred && call.from != Dialect::Messages {
+        losses.no_home("tools.defer_loading");
+    }
     if tool.purpose.is_some() {
         losses.no_home("tools.namespace.description");
     }
@@ -49,8 +53,11 @@ fn is_text(format: &Raw<'_>) -> bool {
     format.json().is_some_and(|format| text_at(&format, "type").is_none_or(|kind| kind == "text"))
 }
 
-fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
-    if let ToolKind::Server { raw, .. } = &tool.kind {
+fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
+    // A name that is too long is shortened everywhere.
+    let own =
+        call.from == Dialect::Messages && (tool.name.is_empty() || wire_name(None, &tool.name) == tool.name);
+    if let Some(raw) = tool.raw.as_ref().filter(|_| own) {
         return array.raw(raw.as_str());
     }
     array.object(|object| {
@@ -83,9 +90,6 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
                 schema.text("type", "object");
                 schema.object("properties", |_| {});
             }),
-        }
-        if tool.deferred {
-            object.boolean("defer_loading", true);
         }
         object.maybe_raw("cache_control", tool.cache.as_ref());
     });

@@ -159,5 +159,6 @@ fn web_search<'a>(options: &Json<'a>, losses: &mut Losses) -> Tool<'a> {
         },
         cache: None,
         deferred: false,
+        raw: None,
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool
             kind: ToolKind::Custom { format: custom.key("format").map(|format| Raw::of(&format)) },
             cache: None,
             deferred: false,
+            raw: None,
         },
         // Some clients write the fields of the function beside its type.
         (None, None) if text_at(json, "name").is_some() && json.key("parameters").is_some() => {
@@ -28,16 +29,14 @@ pub(super) fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool
             purpose: None,
             name: text_at(json, "name").unwrap_or_default(),
             description: None,
-            kind: ToolKind::Server {
-                from: Dialect::Chat,
-                kind: kind.unwrap_or_default(),
-                raw: Raw::of(json),
-            },
+            kind: ToolKind::Server { from: Dialect::Chat, kind: kind.unwrap_or_default() },
             cache: None,
             deferred: false,
+            raw: None,
         },
     };
     tool.cache = tool.cache.or(cache);
+    tool.raw = Some(Raw::of(json));
     Some(tool)
 }
 
@@ -50,6 +49,7 @@ pub(super) fn read_function<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<
         kind: ToolKind::Function { schema: None, strict: None },
         cache: None,
         deferred: false,
+        raw: None,
     };
     let (mut schema, mut strict) = (None, None);
     for (key, value) in fields(json) {
@@ -141,9 +141,14 @@ fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
 }
 
 fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
+    // A name that is too long is shortened everywhere.
+    let own =
+        call.from == Dialect::Chat && (tool.name.is_empty() || wire_name(None, &tool.name) == tool.name);
+    if let Some(raw) = tool.raw.as_ref().filter(|_| own) {
+        return array.raw(raw.as_str());
+    }
     let name = wire_name(tool.namespace.as_deref(), &tool.name);
     match &tool.kind {
-        ToolKind::Server { raw, .. } => array.raw(raw.as_str()),
         ToolKind::Custom { format } => array.object(|object| {
             object.text("type", "custom");
             object.object("custom", |custom| {
@@ -165,7 +170,7 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
                 function.maybe_boolean("strict", strict);
             });
         }),
-        ToolKind::WebSearch { .. } => {}
+        ToolKind::Server { .. } | ToolKind::WebSearch { .. } => {}
     }
 }
 

@@ -41,6 +41,7 @@ fn read_tool<'a>(
         kind: ToolKind::Function { schema: None, strict: None },
         cache: json.key("cache_control").filter(|cache| cache.is_container()).map(|cache| Raw::of(&cache)),
         deferred: json.key("defer_loading").and_then(|value| value.as_bool()) == Some(true),
+        raw: Some(Raw::of(json)),
     };
     tool.kind = match &*kind {
         "function" => {
@@ -78,7 +79,7 @@ fn read_tool<'a>(
                 size: text_at(json, "search_context_size"),
             }
         }
-        _ => ToolKind::Server { from: Dialect::Responses, kind, raw: Raw::of(json) },
+        _ => ToolKind::Server { from: Dialect::Responses, kind },
     };
     Some(tool)
 }
@@ -113,7 +114,7 @@ pub(super) fn read_choice<'a>(value: &Json<'a>, call: &mut Call<'a>) {
 }
 
 pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
-    let tools: Vec<&Tool<'_>> = call.tools.iter().filter(|tool| has_home(tool, losses)).collect();
+    let tools: Vec<&Tool<'_>> = call.tools.iter().filter(|tool| has_home(tool, call, losses)).collect();
     if tools.is_empty() {
         return;
     }
@@ -145,7 +146,11 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut L
     body.maybe_boolean("parallel_tool_calls", call.parallel_tools);
 }
 
-fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
+fn has_home(tool: &Tool<'_>, call: &Call<'_>, losses: &mut Losses) -> bool {
+    // The search that finds deferred tools stays behind, so they are all told.
+    if tool.deferred && call.from != Dialect::Responses {
+        losses.no_home("tools.defer_loading");
+    }
     if tool.cache.is_some() {
         losses.add("cache_control", "the provider caches by itself");
     }
@@ -164,11 +169,10 @@ fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
 
 fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
     let own = call.from == Dialect::Responses;
-    if let ToolKind::Server { raw, .. } = &tool.kind {
+    if let Some(raw) = tool.raw.as_ref().filter(|_| own) {
         return array.raw(raw.as_str());
     }
-    // Namespaces are written as such only where they came as such.
-    let name = wire_name(tool.namespace.as_deref().filter(|_| !own), &tool.name);
+    let name = wire_name(tool.namespace.as_deref(), &tool.name);
     array.object(|object| match &tool.kind {
         ToolKind::WebSearch { domains, location, size, .. } => {
             object.text("type", "web_search");
@@ -198,9 +202,6 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
             };
             object.raw("parameters", &schema);
             object.maybe_boolean("strict", strict);
-            if tool.deferred && own {
-                object.boolean("defer_loading", true);
-            }
         }
         ToolKind::Server { .. } => {}
     });
