@@ -40,6 +40,9 @@ impl Reader {
             Some("message_start") => {
                 if let Some(message) = json.key("message") {
                     start(&message, sink);
+                    // Where a turn goes on behind a program of Claude's own, its start holds what is there already.
+                    self.blocks(&message, sink, losses);
+                    self.stop(&message, sink, losses);
                 }
             }
             Some("content_block_start") => {
@@ -80,13 +83,18 @@ impl Reader {
             return sink.take(Event::Error(fault(json)));
         }
         start(json, sink);
-        for block in json.key("content").iter().flat_map(items) {
+        self.blocks(json, sink, losses);
+        self.stop(json, sink, losses);
+        self.end(sink);
+    }
+
+    /// Blocks that are whole.
+    fn blocks(&mut self, message: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
+        for block in message.key("content").iter().flat_map(items) {
             self.open(&block, sink, losses);
             self.content(&block, sink, losses);
             self.close(sink);
         }
-        self.stop(json, sink, losses);
-        self.end(sink);
     }
 
     /// The stream is over without its last event. Whether it was cut is for others to say.
