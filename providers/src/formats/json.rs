@@ -2,6 +2,7 @@
 //! provider's prompt cache lives from. Foreign JSON goes in as the text it came as.
 
 use std::collections::HashMap;
+use std::io::Write;
 
 use ccproxy_core::document::{Json, Kind};
 
@@ -70,8 +71,8 @@ impl Object<'_> {
     }
 
     pub(super) fn number(&mut self, key: &str, number: u64) {
-        let text = number.to_string();
-        self.key(key).extend_from_slice(text.as_bytes());
+        // A vector takes every byte, so this cannot fail.
+        let _ = write!(self.key(key), "{number}");
     }
 
     pub(super) fn boolean(&mut self, key: &str, value: bool) {

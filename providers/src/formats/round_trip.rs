@@ -262,7 +262,8 @@ fn changed(case: &str, dialect: Dialect, body: &Value) -> Vec<String> {
 
 /// Conversations that had to be repaired; names that are too long; what is no request for an answer; and what OpenRouter and LiteLLM say of
 /// thinking, which becomes an effort.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 12] = [
+    "repeated_ids",
     "long_names",
     "orphans",
     "lost_call",

@@ -10,7 +10,7 @@ use ccproxy_core::transform::{Back, Facts, Loss, Transformer, Turned};
 use http::StatusCode;
 
 use super::either::{Reader, Writer};
-use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sink};
+use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sink, tell_calls_apart};
 use super::openai_error::UNPAID;
 use super::quirk::Quirks;
 use super::wording::plain_words;
@@ -98,11 +98,13 @@ pub(in crate::formats) fn read<'a>(
     json: &Json<'a>,
     losses: &mut Losses,
 ) -> std::result::Result<Call<'a>, String> {
-    match dialect {
-        Dialect::Messages => anthropic_messages::call::read(json, losses),
-        Dialect::Chat => openai_chat::call::read(json, losses),
-        Dialect::Responses => openai_responses::call::read(json, losses),
-    }
+    let mut call = match dialect {
+        Dialect::Messages => anthropic_messages::call::read(json, losses)?,
+        Dialect::Chat => openai_chat::call::read(json, losses)?,
+        Dialect::Responses => openai_responses::call::read(json, losses)?,
+    };
+    tell_calls_apart(&mut call.messages);
+    Ok(call)
 }
 
 pub(in crate::formats) fn write(dialect: Dialect, call: &Call<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -229,7 +231,7 @@ impl Back for Answer {
                 }
             }
         }
-        out.extend_from_slice(&self.writer.inner.take_bytes());
+        self.writer.inner.pour(out);
         Ok(())
     }
 
@@ -242,7 +244,7 @@ impl Back for Answer {
             None => self.reader.finish(&mut self.writer),
         }
         self.fail(Fault::new(Kind::BadGateway, CUT));
-        out.extend_from_slice(&self.writer.inner.take_bytes());
+        self.writer.inner.pour(out);
     }
 
     fn streams(&self) -> bool {

@@ -2,6 +2,7 @@
 
 mod message;
 
+use bytes::BytesMut;
 use ccproxy_core::error::Kind;
 use ccproxy_core::{Error, sse};
 
@@ -80,6 +81,12 @@ impl Writer {
     /// The bytes that are ready.
     pub(in crate::formats) fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+
+    /// Appends the bytes that are ready.
+    pub(in crate::formats) fn pour(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.out);
+        self.out.clear();
     }
 
     fn emit(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {

@@ -22,6 +22,8 @@ pub(in crate::formats) struct Reader {
     stop: Option<Stop<'static>>,
     calls: Vec<Call>,
     refused: bool,
+    /// The answer's id, from which calls without one get theirs.
+    id: String,
 }
 
 /// A chat answer's pieces are told apart by these.
@@ -43,6 +45,7 @@ impl Default for Reader {
             stop: None,
             calls: Vec::new(),
             refused: false,
+            id: String::new(),
         }
     }
 }
@@ -94,6 +97,7 @@ impl Reader {
 
     fn chunk(&mut self, json: &Json<'_>, holder: &str, sink: &mut dyn Sink, losses: &mut Losses) {
         if !std::mem::replace(&mut self.started, true) {
+            self.id = text_at(json, "id").unwrap_or_default().into_owned();
             sink.take(Event::Start(Start {
                 id: text_at(json, "id").unwrap_or_default(),
                 created: json.key("created").and_then(|created| created.as_u64()),

@@ -2,6 +2,8 @@
 
 mod whole;
 
+use bytes::BytesMut;
+
 use crate::formats::hub::{
     Brief, Citation, Event, Fault, Piece, Seal, Sink, Start, Stop, Text, Tokens, tool_id, wire_name,
 };
@@ -70,6 +72,12 @@ impl Writer {
     /// The bytes that are ready.
     pub(in crate::formats) fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+
+    /// Appends the bytes that are ready.
+    pub(in crate::formats) fn pour(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.out);
+        self.out.clear();
     }
 
     fn chunk(&mut self, fill: impl FnOnce(&mut Object<'_>)) {

@@ -120,8 +120,11 @@ fn write_sampling(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &
             top_p = None;
         }
     }
-    for (key, number) in [("temperature", temperature), ("top_p", top_p), ("top_k", limits.top_k.as_deref())]
-    {
+    let mut top_k = limits.top_k.as_deref();
+    if !own && plan.thinks() && top_k.take().is_some() {
+        losses.add("top_k", "Claude takes none while it thinks");
+    }
+    for (key, number) in [("temperature", temperature), ("top_p", top_p), ("top_k", top_k)] {
         if let Some(number) = number {
             body.raw(key, number);
         }

@@ -4,7 +4,7 @@
 use ccproxy_core::document::{Json, Kind};
 
 use super::{Key, Reader};
-use crate::formats::hub::{Piece, Raw, Sink, Text};
+use crate::formats::hub::{Piece, Raw, Sink, Text, fingerprint};
 use crate::formats::json::text_at;
 
 /// A call whose first piece came.
@@ -77,7 +77,11 @@ impl Reader {
             early.push_str(&text);
             let Some(name) = name else { return };
             let early = call.early.take().unwrap_or_default();
-            let id = if call.id.is_empty() { format!("call_{at}") } else { call.id.clone() };
+            let id = match call.id.is_empty() {
+                // The same in no other answer, and the same however often this one is read.
+                true => format!("call_{}_{at}", &fingerprint(&[&self.id])[..16]),
+                false => call.id.clone(),
+            };
             self.pieces.open(key.clone(), Piece::Call { id: id.into(), namespace: None, name, custom }, sink);
             return self.pieces.text(&key, early.into(), sink);
         }
