@@ -193,7 +193,12 @@ impl Reader {
         if text.is_empty() {
             return;
         }
-        if !self.pieces.knows(&key) {
+        self.opened(&key, sink);
+        self.pieces.text(&key, text, sink);
+    }
+
+    fn opened(&mut self, key: &Key, sink: &mut dyn Sink) {
+        if !self.pieces.knows(key) {
             let piece = match key {
                 Key::Thought => Piece::Thought,
                 Key::Refusal => Piece::Refusal,
@@ -201,7 +206,6 @@ impl Reader {
             };
             self.pieces.open(key.clone(), piece, sink);
         }
-        self.pieces.text(&key, text, sink);
     }
 
     /// How likely the words were that come in the same chunk.
@@ -210,9 +214,7 @@ impl Reader {
         if entries.is_empty() {
             return;
         }
-        if !self.pieces.knows(&Key::Text) {
-            self.pieces.open(Key::Text, Piece::Text, sink);
-        }
+        self.opened(&Key::Text, sink);
         self.pieces.push(&Key::Text, Event::Logprobs(entries), sink);
     }
 
@@ -233,9 +235,7 @@ impl Reader {
                 (None, None) => None,
             };
             let Some(seal) = seal else { continue };
-            if !self.pieces.knows(&Key::Thought) {
-                self.pieces.open(Key::Thought, Piece::Thought, sink);
-            }
+            self.opened(&Key::Thought, sink);
             self.pieces.push(&Key::Thought, Event::Seal(seal), sink);
         }
     }
@@ -248,6 +248,8 @@ impl Reader {
         let place = |key: &str| citation.key(key)?.as_u64();
         let range = place("start_index").zip(place("end_index"));
         let citation = Citation { url, title: text_at(&citation, "title"), range, quote: None };
+        // Some servers cite before their first word.
+        self.opened(&Key::Text, sink);
         self.pieces.push(&Key::Text, Event::Cite(citation), sink);
     }
 
