@@ -25,6 +25,7 @@ const TURNS: usize = 40;
 /// Deltas of text in a stream.
 const DELTAS: usize = 2000;
 
+#[expect(clippy::print_stdout, reason = "the figures are the point")]
 fn main() {
     println!(
         "MB/s of what comes in, best of {ROUNDS} rounds; allocations a request, an answer, a delta of a stream\n"
