@@ -1,5 +1,7 @@
 //! Output items: a message of text parts, a thought of summary parts, a call.
 
+use std::sync::Arc;
+
 use super::Writer;
 use crate::formats::hub::{Citation, Piece, Seal, tool_id};
 use crate::formats::json::{self, Object};
@@ -9,7 +11,8 @@ const LONGEST_ID: usize = 64;
 
 /// The item that is open.
 pub(super) struct Item {
-    id: String,
+    /// Shared, because every delta tells it.
+    id: Arc<str>,
     kind: Kind,
 }
 
@@ -128,7 +131,7 @@ impl Writer {
         self.close_item();
         let index = self.items.len() as u64;
         let id = format!("{prefix}{}_{index}", self.id.strip_prefix("resp_").unwrap_or(&self.id));
-        let item = Item { id, kind };
+        let item = Item { id: id.into(), kind };
         let told = item.json("in_progress");
         self.emit("response.output_item.added", |event| {
             event.number("output_index", index);
