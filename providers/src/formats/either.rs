@@ -1,5 +1,6 @@
 //! A reader and a writer of whichever format.
 
+use bytes::BytesMut;
 use ccproxy_core::document::Json;
 
 use super::hub::{Brief, Dialect, Event, Losses, Sink};
@@ -67,6 +68,15 @@ impl Writer {
             Dialect::Messages => Writer::Messages(anthropic_messages::Writer::new(brief)),
             Dialect::Chat => Writer::Chat(openai_chat::Writer::new(brief)),
             Dialect::Responses => Writer::Responses(openai_responses::Writer::new(brief)),
+        }
+    }
+
+    /// Appends the bytes that are ready.
+    pub(super) fn pour(&mut self, out: &mut BytesMut) {
+        match self {
+            Writer::Messages(writer) => writer.pour(out),
+            Writer::Chat(writer) => writer.pour(out),
+            Writer::Responses(writer) => writer.pour(out),
         }
     }
 

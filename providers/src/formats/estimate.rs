@@ -75,7 +75,7 @@ fn weigh_tool(tool: &Tool<'_>) -> u64 {
     let kind = match &tool.kind {
         ToolKind::Function { schema: raw, .. } | ToolKind::Custom { format: raw } => raw.as_ref(),
         ToolKind::WebSearch { .. } => None,
-        ToolKind::Server { raw, .. } => Some(raw),
+        ToolKind::Server { .. } => tool.raw.as_ref(),
     };
     text(&tool.name) + tool.description.as_deref().map_or(0, text) + kind.map_or(0, |raw| text(raw.as_str()))
 }

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use bytes::{Bytes, BytesMut};
 use ccproxy_core::document::Json;
 use ccproxy_core::format::Format;
+use ccproxy_core::sse::Decoder;
 use ccproxy_core::transform::{Facts, Loss, Transformer};
 use serde_json::{Value, json};
 
-use super::hub::{Dialect, Losses};
+use super::either::Reader;
+use super::hub::{Dialect, Event, Losses, Sink};
 use super::transform::{Pair, read, write};
 use super::{AnthropicMessages, OpenAiChat, OpenAiResponses, testing};
 
@@ -85,9 +87,9 @@ fn requests() {
     }
 }
 
-/// Through its own format a request loses nothing that the hub knows.
+/// Written twice, a request is the same bytes: a provider's cache lives from it.
 #[test]
-fn requests_survive_their_own_format() {
+fn requests_stay_the_same() {
     for dialect in DIALECTS {
         for (case, bytes) in cases(dialect, "requests", ".json") {
             let mut lost = Losses::default();
@@ -95,7 +97,7 @@ fn requests_survive_their_own_format() {
             let written = write(dialect, &first, &mut lost);
             let second = read(dialect, &Json::whole(&written).expect("JSON"), &mut lost).expect("a call");
             // What had to be repaired is another conversation.
-            if case.ends_with("orphans.json") {
+            if case.ends_with("orphans.json") || case.ends_with("lost_call.json") {
                 continue;
             }
             let again = write(dialect, &second, &mut lost);
@@ -105,13 +107,6 @@ fn requests_survive_their_own_format() {
                 "{}: the second time is another",
                 case.display()
             );
-            // Names longer than any provider takes are shortened.
-            if !case.ends_with("long_names.json") {
-                assert_eq!(first.tools, second.tools, "{}", case.display());
-            }
-            assert_eq!(first.limits, second.limits, "{}", case.display());
-            assert_eq!(first.extra, second.extra, "{}", case.display());
-            assert_eq!(first.output, second.output, "{}", case.display());
         }
     }
 }
@@ -184,6 +179,53 @@ fn streams() {
     }
 }
 
+/// Keeps the events it is told.
+#[derive(Default)]
+struct Told(Vec<Event<'static>>);
+
+impl Sink for Told {
+    fn take(&mut self, event: Event<'_>) {
+        self.0.push(event.into_owned());
+    }
+}
+
+/// The events that a reader finds in a stream that comes in these pieces.
+fn told(provider: Dialect, pieces: &[&[u8]]) -> Vec<Event<'static>> {
+    let (mut decoder, mut reader) = (Decoder::new(), Reader::new(provider));
+    let (mut told, mut losses) = (Told::default(), Losses::default());
+    for piece in pieces {
+        decoder.feed(Bytes::copy_from_slice(piece));
+        while let Some(event) = decoder.pull().expect("small events") {
+            reader.event(&event.data, &mut told, &mut losses);
+        }
+    }
+    if let Some(event) = decoder.finish().event {
+        reader.event(&event.data, &mut told, &mut losses);
+    }
+    told.0
+}
+
+/// Cut in two at any byte, a stream tells the same events; and with other ends of lines, and a mark at its start.
+#[test]
+fn streams_cut_at_every_byte_tell_the_same() {
+    for provider in DIALECTS {
+        for (case, bytes) in cases(provider, "streams", ".sse") {
+            let whole = told(provider, &[&bytes]);
+            assert!(!whole.is_empty(), "{}", case.display());
+            for at in 0..=bytes.len() {
+                let halves = told(provider, &[&bytes[..at], &bytes[at..]]);
+                assert_eq!(halves, whole, "{} at {at}", case.display());
+            }
+            let text = String::from_utf8(bytes).expect("text");
+            for odd in [text.replace('\n', "\r\n"), text.replace('\n', "\r"), format!("\u{feff}{text}")] {
+                let single: Vec<&[u8]> = odd.as_bytes().chunks(1).collect();
+                assert_eq!(told(provider, &single), whole, "{}", case.display());
+                assert_eq!(told(provider, &[odd.as_bytes()]), whole, "{}", case.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn streams_at_every_split() {
     for provider in DIALECTS {
@@ -248,20 +290,30 @@ fn words<'v>(value: &'v Value, keys: &[&str], found: &mut Vec<&'v str>) {
     }
 }
 
-/// What real programs sent (shortened): nothing that was said, asked or answered is missing on the other side.
+/// What real programs sent, shortened.
+pub(crate) fn captures(from: Dialect) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = match from {
+        Dialect::Messages => "clients".into(),
+        from => format!("{}/clients", format(from).name()),
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(folder);
+    let paths = fs::read_dir(folder).expect("captures").map(|entry| entry.expect("an entry").path());
+    let body = |path: &PathBuf| {
+        let capture: Value = serde_json::from_slice(&fs::read(path).expect("a capture")).expect("JSON");
+        capture["body"].to_string().into_bytes()
+    };
+    let mut captures: Vec<_> = paths.map(|path| (path.clone(), body(&path))).collect();
+    captures.sort();
+    captures
+}
+
+/// Nothing that was said, asked or answered is missing on the other side.
 #[test]
 fn requests_of_real_clients() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
     let mut seen = 0;
-    for (from, folder) in [
-        (Dialect::Messages, "clients"),
-        (Dialect::Chat, "openai_chat/clients"),
-        (Dialect::Responses, "openai_responses/clients"),
-    ] {
-        for entry in fs::read_dir(fixtures.join(folder)).expect("captures") {
-            let path = entry.expect("an entry").path();
-            let capture: Value = serde_json::from_slice(&fs::read(&path).expect("a capture")).expect("JSON");
-            let body = &capture["body"];
+    for from in DIALECTS {
+        for (path, bytes) in captures(from) {
+            let body: Value = serde_json::from_slice(&bytes).expect("JSON");
             let mut said = Vec::new();
             for key in ["messages", "input", "system", "instructions"] {
                 words(&body[key], &["text", "content", "output", "image_url", "data"], &mut said);

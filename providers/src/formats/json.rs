@@ -2,10 +2,11 @@
 //! provider's prompt cache lives from. Foreign JSON goes in as the text it came as.
 
 use std::collections::HashMap;
+use std::io::Write;
 
 use ccproxy_core::document::{Json, Kind};
 
-use super::hub::{Raw, Text};
+use super::hub::{Losses, Raw, Text};
 
 /// Up to so many fields are looked through one by one.
 const FEW: usize = 32;
@@ -70,8 +71,8 @@ impl Object<'_> {
     }
 
     pub(super) fn number(&mut self, key: &str, number: u64) {
-        let text = number.to_string();
-        self.key(key).extend_from_slice(text.as_bytes());
+        // A vector takes every byte, so this cannot fail.
+        let _ = write!(self.key(key), "{number}");
     }
 
     pub(super) fn boolean(&mut self, key: &str, value: bool) {
@@ -96,6 +97,12 @@ impl Object<'_> {
     pub(super) fn maybe_raw(&mut self, key: &str, json: Option<&Raw<'_>>) {
         if let Some(json) = json {
             self.raw(key, json.as_str());
+        }
+    }
+
+    pub(super) fn maybe_raw_text(&mut self, key: &str, json: Option<&str>) {
+        if let Some(json) = json {
+            self.raw(key, json);
         }
     }
 
@@ -176,6 +183,15 @@ pub(super) fn fields<'a>(json: &Json<'a>) -> Vec<(Text<'a>, Json<'a>)> {
     }
     fields.retain(|(_, value)| value.kind() != Kind::Null);
     fields
+}
+
+/// Reports the fields that are not known, but for empty lists, which say nothing.
+pub(super) fn note(json: &Json<'_>, known: &[&str], place: &str, losses: &mut Losses) {
+    for (key, value) in fields(json) {
+        if !known.contains(&&*key) && value.raw() != b"[]" {
+            losses.no_home(format!("{place}.{key}"));
+        }
+    }
 }
 
 /// The items of an array; nothing for other kinds.

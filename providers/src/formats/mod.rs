@@ -14,10 +14,13 @@ mod openai_error;
 mod openai_responses;
 mod quirk;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 pub(crate) mod testing;
 mod transform;
 mod usage;
 mod watch;
+mod wording;
 
 pub use anthropic_messages::AnthropicMessages;
 pub use count::Count;

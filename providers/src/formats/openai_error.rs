@@ -8,6 +8,13 @@ use serde::Serialize;
 
 use super::hub::{Fault, Raw};
 use super::json::text_at;
+use super::wording::words;
+
+/// OpenAI's code for an account without money; Anthropic has a type of its own for it.
+pub(super) const UNPAID: &str = "insufficient_quota";
+
+/// What is told where the provider tells nothing.
+pub(super) const FAILED: &str = "the provider failed";
 
 #[derive(Serialize)]
 pub(super) struct Envelope<'a> {
@@ -59,14 +66,14 @@ fn type_and_code(kind: Kind) -> (&'static str, Option<&'static str>) {
 pub(super) fn fault<'a>(json: &Json<'a>) -> Fault<'a> {
     let error =
         json.key("error").filter(|error| error.kind() != json::Kind::Null).unwrap_or_else(|| json.clone());
-    if let Some(message) = error.as_str() {
-        return Fault::new(Kind::Internal, message);
+    if error.kind() != json::Kind::Object {
+        return Fault::new(Kind::Internal, words(json).unwrap_or_else(|| FAILED.into()));
     }
     let code = error.key("code").filter(|code| code.kind() != json::Kind::Null);
     let status = code.as_ref().and_then(|code| code.as_u64()).and_then(|code| u16::try_from(code).ok());
     let code = code.and_then(|code| code.as_str());
     let r#type = text_at(&error, "type").filter(|kind| kind != "error");
-    let message = text_at(&error, "message").or_else(|| text_at(&error, "detail"));
+    let message = words(&error);
     let kind = status.and_then(|status| http::StatusCode::from_u16(status).ok()).map(Kind::of);
     let kind = kind
         .or_else(|| kind_of(code.as_deref()?))
@@ -74,7 +81,7 @@ pub(super) fn fault<'a>(json: &Json<'a>) -> Fault<'a> {
         .unwrap_or(Kind::Internal);
     Fault {
         kind,
-        message: message.or_else(|| code.clone()).unwrap_or_else(|| "the provider failed".into()),
+        message: message.or_else(|| code.clone()).unwrap_or_else(|| FAILED.into()),
         code,
         param: error
             .key("param")

@@ -10,9 +10,10 @@ use ccproxy_core::transform::{Back, Facts, Loss, Transformer, Turned};
 use http::StatusCode;
 
 use super::either::{Reader, Writer};
-use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sink};
-use super::json::text_at;
+use super::hub::{Brief, Call, Dialect, Event, Fault, Losses, Names, Restore, Sink, tell_calls_apart};
+use super::openai_error::UNPAID;
 use super::quirk::Quirks;
+use super::wording::plain_words;
 use super::{anthropic_messages, openai_chat, openai_error, openai_responses};
 
 const CUT: &str = "the provider's stream ended before its last event";
@@ -97,11 +98,13 @@ pub(in crate::formats) fn read<'a>(
     json: &Json<'a>,
     losses: &mut Losses,
 ) -> std::result::Result<Call<'a>, String> {
-    match dialect {
-        Dialect::Messages => anthropic_messages::call::read(json, losses),
-        Dialect::Chat => openai_chat::call::read(json, losses),
-        Dialect::Responses => openai_responses::call::read(json, losses),
-    }
+    let mut call = match dialect {
+        Dialect::Messages => anthropic_messages::call::read(json, losses)?,
+        Dialect::Chat => openai_chat::call::read(json, losses)?,
+        Dialect::Responses => openai_responses::call::read(json, losses)?,
+    };
+    tell_calls_apart(&mut call.messages);
+    Ok(call)
 }
 
 pub(in crate::formats) fn write(dialect: Dialect, call: &Call<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -194,20 +197,17 @@ impl Back for Answer {
         let mut fault = match &json {
             Some(json) if self.provider == Dialect::Messages => anthropic_messages::fault(json),
             Some(json) => openai_error::fault(json),
-            None => Fault::new(
-                Kind::of(status),
-                String::from_utf8_lossy(body).trim().chars().take(1000).collect::<String>(),
-            ),
+            None => Fault::new(Kind::of(status), plain_words(body)),
         };
         // The status says it better than the words, where they disagree.
         if fault.kind.status() != status {
             fault.kind = Kind::of(status);
         }
-        if fault.message.is_empty() {
-            let told =
-                json.as_ref().and_then(|json| text_at(json, "detail").or_else(|| text_at(json, "message")));
-            fault.message =
-                told.unwrap_or_else(|| format!("the provider answered {}", status.as_u16()).into());
+        if status == StatusCode::PAYMENT_REQUIRED && fault.code.is_none() {
+            fault.code = Some(UNPAID.into());
+        }
+        if fault.message.is_empty() || fault.message == openai_error::FAILED {
+            fault.message = format!("the provider answered {}", status.as_u16()).into();
         }
         // An error answer is whole, even where a stream was asked for.
         let brief = Brief { stream: false, ..self.brief.clone() };
@@ -231,7 +231,7 @@ impl Back for Answer {
                 }
             }
         }
-        out.extend_from_slice(&self.writer.inner.take_bytes());
+        self.writer.inner.pour(out);
         Ok(())
     }
 
@@ -244,7 +244,7 @@ impl Back for Answer {
             None => self.reader.finish(&mut self.writer),
         }
         self.fail(Fault::new(Kind::BadGateway, CUT));
-        out.extend_from_slice(&self.writer.inner.take_bytes());
+        self.writer.inner.pour(out);
     }
 
     fn streams(&self) -> bool {

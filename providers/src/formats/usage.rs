@@ -8,7 +8,8 @@ pub(super) struct Keys {
     pub(super) input: &'static str,
     pub(super) output: &'static str,
     pub(super) cache_read: &'static str,
-    pub(super) cache_write: &'static str,
+    /// The first that is there.
+    pub(super) cache_write: &'static [&'static str],
     pub(super) reasoning: &'static str,
 }
 
@@ -23,7 +24,7 @@ impl Keys {
             input_tokens: count(self.input),
             output_tokens: count(self.output),
             cache_read_tokens: count(self.cache_read),
-            cache_write_tokens: count(self.cache_write),
+            cache_write_tokens: self.cache_write.iter().find_map(|key| count(key)),
             reasoning_tokens: count(self.reasoning),
         };
         (read != Usage::default()).then_some(read)

@@ -8,6 +8,8 @@ use crate::formats::hub::{
     Citation, Event, Fault, Losses, Piece, Raw, Seal, Sink, Start, Stop, Text, Tokens,
 };
 use crate::formats::json::{items, text_at};
+use crate::formats::openai_error;
+use crate::formats::wording::words;
 
 /// How the API says that a conversation does not fit; Claude Code looks for these words before it shortens one.
 pub(super) const TOO_LONG: &str = "prompt is too long";
@@ -38,6 +40,9 @@ impl Reader {
             Some("message_start") => {
                 if let Some(message) = json.key("message") {
                     start(&message, sink);
+                    // Where a turn goes on behind a program of Claude's own, its start holds what is there already.
+                    self.blocks(&message, sink, losses);
+                    self.stop(&message, sink, losses);
                 }
             }
             Some("content_block_start") => {
@@ -58,7 +63,7 @@ impl Reader {
                     sink.take(Event::Tokens(tokens(&usage)));
                 }
                 if let Some(delta) = json.key("delta") {
-                    self.stop(&delta, sink);
+                    self.stop(&delta, sink, losses);
                 }
             }
             Some("message_stop") => self.end(sink),
@@ -78,13 +83,18 @@ impl Reader {
             return sink.take(Event::Error(fault(json)));
         }
         start(json, sink);
-        for block in json.key("content").iter().flat_map(items) {
+        self.blocks(json, sink, losses);
+        self.stop(json, sink, losses);
+        self.end(sink);
+    }
+
+    /// Blocks that are whole.
+    fn blocks(&mut self, message: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
+        for block in message.key("content").iter().flat_map(items) {
             self.open(&block, sink, losses);
             self.content(&block, sink, losses);
             self.close(sink);
         }
-        self.stop(json, sink);
-        self.end(sink);
     }
 
     /// The stream is over without its last event. Whether it was cut is for others to say.
@@ -104,8 +114,11 @@ impl Reader {
         sink.take(Event::End);
     }
 
-    fn stop(&mut self, holder: &Json<'_>, sink: &mut dyn Sink) {
+    fn stop(&mut self, holder: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
         let Some(reason) = text_at(holder, "stop_reason") else { return };
+        if holder.key("stop_details").is_some_and(|details| details.is_container()) {
+            losses.no_home("stop_details");
+        }
         self.stopped = true;
         sink.take(Event::Stop(match &*reason {
             "max_tokens" => Stop::MaxTokens,
@@ -256,9 +269,12 @@ fn tokens(usage: &Json<'_>) -> Tokens {
 
 /// From an error body or event.
 pub(in crate::formats) fn fault<'a>(json: &Json<'a>) -> Fault<'a> {
-    let error = json.key("error").unwrap_or_else(|| json.clone());
+    let Some(error) = json.key("error").filter(|_| text_at(json, "type").as_deref() == Some("error")) else {
+        // Gateways in front of Claude tell errors as OpenAI does.
+        return openai_error::fault(json);
+    };
     let kind = text_at(&error, "type").map_or(error::Kind::Internal, |kind| kind_of(&kind));
-    let mut fault = Fault::new(kind, text_at(&error, "message").unwrap_or_default());
+    let mut fault = Fault::new(kind, words(&error).unwrap_or_default());
     // OpenAI's clients look for this code before they shorten a conversation.
     if fault.message.contains(TOO_LONG) {
         fault.code = Some("context_length_exceeded".into());

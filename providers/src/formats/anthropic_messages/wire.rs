@@ -15,7 +15,7 @@ pub(super) const USAGE: Keys = Keys {
     input: "input_tokens",
     output: "output_tokens",
     cache_read: "cache_read_input_tokens",
-    cache_write: "cache_creation_input_tokens",
+    cache_write: &["cache_creation_input_tokens"],
     reasoning: "output_tokens_details.thinking_tokens",
 };
 
@@ -35,7 +35,16 @@ struct Detail<'a> {
 
 /// An error as a body, or, without an id, as the data of an event.
 pub(super) fn error(error: &Error, request_id: Option<&str>) -> Bytes {
-    let detail = Detail { r#type: error_type(error.kind()), message: error.message() };
+    write(error_type(error.kind()), error, request_id)
+}
+
+/// The error of an account that cannot pay.
+pub(super) fn unpaid(error: &Error) -> Bytes {
+    write("billing_error", error, None)
+}
+
+fn write(r#type: &'static str, error: &Error, request_id: Option<&str>) -> Bytes {
+    let detail = Detail { r#type, message: error.message() };
     let envelope = Envelope { r#type: "error", error: detail, request_id };
     serde_json::to_vec(&envelope).unwrap_or_default().into()
 }

@@ -2,14 +2,17 @@
 
 mod message;
 
+use bytes::BytesMut;
+use ccproxy_core::error::Kind;
 use ccproxy_core::{Error, sse};
 
 use super::reader::TOO_LONG;
 use super::wire;
 use crate::formats::hub::{
-    Brief, Citation, Event, Fault, Piece, Seal, Sink, Start, Stop, Text, Tokens, tool_id,
+    Brief, Citation, Event, Fault, INPUT, Piece, Seal, Sink, Start, Stop, Text, Tokens, tool_id,
 };
 use crate::formats::json::{self, Object};
+use crate::formats::openai_error::UNPAID;
 use message::{counts, head, input, write_stop};
 
 /// Longest id that is passed on as it is.
@@ -36,9 +39,17 @@ pub(in crate::formats) struct Writer {
 #[derive(PartialEq)]
 enum Open {
     None,
-    Text { begun: bool },
-    Thought { begun: bool, signature: Option<String> },
-    Call,
+    Text {
+        begun: bool,
+    },
+    Thought {
+        begun: bool,
+        signature: Option<String>,
+    },
+    /// The free text of a custom tool waits until it is whole: here it is a field of an object.
+    Call {
+        custom: bool,
+    },
 }
 
 /// What a block of a whole answer holds so far.
@@ -70,6 +81,12 @@ impl Writer {
     /// The bytes that are ready.
     pub(in crate::formats) fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+
+    /// Appends the bytes that are ready.
+    pub(in crate::formats) fn pour(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.out);
+        self.out.clear();
     }
 
     fn emit(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
@@ -149,7 +166,7 @@ impl Writer {
         self.open = match piece {
             Piece::Text | Piece::Refusal => Open::Text { begun: false },
             Piece::Thought => Open::Thought { begun: false, signature: None },
-            Piece::Call { id, name, .. } => {
+            Piece::Call { id, name, custom, .. } => {
                 self.block.id = tool_id(&id, "toolu_", LONGEST_ID).into_owned();
                 self.block.name = name.into_owned();
                 let (id, name) = (self.block.id.clone(), self.block.name.clone());
@@ -158,7 +175,7 @@ impl Writer {
                     block.text("name", &name);
                     block.object("input", |_| {});
                 });
-                Open::Call
+                Open::Call { custom }
             }
         };
     }
@@ -174,7 +191,8 @@ impl Writer {
                 self.begin_thought();
                 self.delta("thinking_delta", "thinking", &text);
             }
-            Open::Call => self.delta("input_json_delta", "partial_json", &text),
+            Open::Call { custom: true } => return self.block.text.push_str(&text),
+            Open::Call { custom: false } => self.delta("input_json_delta", "partial_json", &text),
         }
         if !self.brief.stream {
             self.block.text.push_str(&text);
@@ -263,7 +281,14 @@ impl Writer {
                 }
                 return;
             }
-            Open::Call => {}
+            Open::Call { custom } => {
+                if custom {
+                    let text = std::mem::take(&mut self.block.text);
+                    self.block.text = json::object_text(|object| object.text(INPUT, &text));
+                    let whole = self.block.text.clone();
+                    self.delta("input_json_delta", "partial_json", &whole);
+                }
+            }
         }
         self.stop_block();
         if !self.brief.stream {
@@ -304,8 +329,9 @@ impl Writer {
             fault.code.as_deref() == Some("context_length_exceeded") && !fault.message.contains(TOO_LONG);
         let message =
             if too_long { format!("{TOO_LONG}: {}", fault.message) } else { fault.message.to_string() };
+        let unpaid = fault.kind != Kind::RateLimited && fault.code.as_deref() == Some(UNPAID);
         let error = Error::upstream(fault.kind, message);
-        let body = wire::error(&error, None);
+        let body = if unpaid { wire::unpaid(&error) } else { wire::error(&error, None) };
         match self.brief.stream {
             true => self.out.extend_from_slice(&sse::Event::new("error", body).raw),
             false => self.out = body.to_vec(),
@@ -331,6 +357,8 @@ impl Sink for Writer {
             }
             Event::Text(text) => self.text(text),
             Event::Break => self.text("\n\n".into()),
+            // Asked for, they are reported with the request; Messages has no place for them.
+            Event::Logprobs(_) => {}
             Event::Seal(seal) => self.seal(seal),
             Event::Cite(citation) => self.cite(&citation),
             Event::Close => self.close(),

@@ -1,6 +1,9 @@
 //! A request in no vendor's words.
 
-use super::{Losses, Message, Raw, Text, Tool, ToolChoice, ToolKind, wire_name};
+use std::borrow::Cow;
+
+use super::{Effort, Losses, Message, Raw, Reasoning, Text, Tool, ToolChoice, ToolKind, binding, wire_name};
+use crate::formats::json::Object;
 use crate::formats::quirk::Quirks;
 
 /// The three formats, as far as they must be told apart.
@@ -24,6 +27,8 @@ pub(in crate::formats) struct Call<'a> {
     pub(in crate::formats) stream: bool,
     /// Whether a stream tells usage in a chunk of its own (chat clients must ask).
     pub(in crate::formats) include_usage: bool,
+    /// Whether a stream hides the lengths of its events, as OpenAI's may.
+    pub(in crate::formats) obfuscation: Option<bool>,
     /// The conversation, instructions included, in written order.
     pub(in crate::formats) messages: Vec<Message<'a>>,
     pub(in crate::formats) tools: Vec<Tool<'a>>,
@@ -73,14 +78,79 @@ impl<'a> Call<'a> {
         if custom { "custom" } else { "function" }
     }
 
-    /// Says which fields of its own format are lost in another.
-    pub(in crate::formats) fn report_extra(&self, losses: &mut Losses) {
+    /// A schema for OpenAI, and whether it binds. What must bind at Anthropic binds there so far as it can.
+    pub(in crate::formats) fn binding<'s>(
+        &self,
+        schema: &'s Raw<'_>,
+        strict: Option<bool>,
+    ) -> (Cow<'s, str>, Option<bool>) {
+        let asked = self.from == Dialect::Messages && strict == Some(true);
+        match binding(schema).filter(|_| asked) {
+            Some(schema) => (schema, strict),
+            None => (schema.as_str().into(), if asked { Some(false) } else { strict }),
+        }
+    }
+
+    /// Says so where a tool that binds at Anthropic does not bind at OpenAI.
+    pub(in crate::formats) fn report_binding(&self, losses: &mut Losses) {
+        for tool in &self.tools {
+            if let ToolKind::Function { schema: Some(schema), strict } = &tool.kind
+                && self.binding(schema, *strict).1 != *strict
+            {
+                losses.add("tools.strict", LOOSE);
+            }
+        }
+    }
+
+    /// The same for the answer's shape, which at Anthropic always binds.
+    pub(in crate::formats) fn binding_answer<'s>(
+        &self,
+        schema: &'s Raw<'_>,
+        strict: Option<bool>,
+        losses: &mut Losses,
+    ) -> (Cow<'s, str>, Option<bool>) {
+        let strict = strict.or((self.from == Dialect::Messages).then_some(true));
+        let (schema, binds) = self.binding(schema, strict);
+        if binds != strict {
+            losses.add("output_config.format", LOOSE);
+        }
+        (schema, binds)
+    }
+
+    /// Writes the fields of its own format that the other one has too, and says which are lost.
+    pub(in crate::formats) fn write_extra(&self, to: Dialect, body: &mut Object<'_>, losses: &mut Losses) {
+        let openai = self.from != Dialect::Messages && to != Dialect::Messages;
         for (key, raw) in &self.extra {
-            if !harmless(key, raw.as_str()) {
+            if self.from == to || (openai && OPENAI.contains(&&**key)) {
+                body.raw(key, raw.as_str());
+            } else if !harmless(key, raw.as_str()) {
                 losses.no_home(key.to_string());
             }
         }
     }
+
+    /// The effort in a word that the model takes, for OpenAI's formats.
+    pub(in crate::formats) fn openai_effort(&self) -> Option<&'static str> {
+        let effort = self.reasoning.effort()?;
+        let own = self.from != Dialect::Messages;
+        // The highest came with GPT-5.6: <https://developers.openai.com/api/docs/guides/reasoning>.
+        Some(if effort == Effort::Max && !own && !takes_max(&self.model) { "xhigh" } else { effort.word() })
+    }
+}
+
+/// Why a schema does not bind.
+const LOOSE: &str = "OpenAI binds no schema with optional properties or open objects";
+
+/// Fields that both OpenAI formats spell alike.
+const OPENAI: [&str; 2] = ["moderation", "prompt_cache_options"];
+
+/// Whether the model takes the effort `max`, told from names such as `gpt-5.6-sol`.
+fn takes_max(model: &str) -> bool {
+    let Some((_, version)) = model.split_once("gpt-") else { return false };
+    let mut numbers =
+        version.split(|letter: char| !letter.is_ascii_digit()).map(|word| word.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version >= (5, 6)
 }
 
 /// Fields that ask for what happens anyway.
@@ -88,7 +158,7 @@ fn harmless(key: &str, json: &str) -> bool {
     match key {
         "n" => json == "1",
         "presence_penalty" | "frequency_penalty" => json.parse() == Ok(0.0_f64),
-        "include" | "client_metadata" => true,
+        "include" => true,
         "truncation" => json == "\"disabled\"",
         "modalities" => json == "[\"text\"]",
         "background" => json == "false",
@@ -107,115 +177,6 @@ pub(in crate::formats) struct Limits<'a> {
     pub(in crate::formats) stop: Vec<Text<'a>>,
     pub(in crate::formats) logprobs: Option<bool>,
     pub(in crate::formats) top_logprobs: Option<Text<'a>>,
-}
-
-/// How the model thinks before it answers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::formats) struct Reasoning<'a> {
-    pub(in crate::formats) thinking: Option<Thinking>,
-    pub(in crate::formats) effort: Option<Effort>,
-    /// Whether and how thoughts are shown: `auto`, `concise`, `detailed`, `omitted`, `summarized`.
-    pub(in crate::formats) summary: Option<Text<'a>>,
-}
-
-/// Anthropic's three ways.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::formats) enum Thinking {
-    Disabled,
-    Adaptive,
-    /// Up to so many tokens.
-    Budget(u64),
-}
-
-/// From none to all there is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::formats) enum Effort {
-    None,
-    Minimal,
-    Low,
-    Medium,
-    High,
-    XHigh,
-    Max,
-}
-
-impl Effort {
-    /// Every vendor spells them alike.
-    pub(in crate::formats) fn read(word: &str) -> Option<Self> {
-        Some(match word {
-            "none" => Effort::None,
-            "minimal" => Effort::Minimal,
-            "low" => Effort::Low,
-            "medium" => Effort::Medium,
-            "high" => Effort::High,
-            "xhigh" => Effort::XHigh,
-            "max" => Effort::Max,
-            _ => return None,
-        })
-    }
-
-    pub(in crate::formats) fn word(self) -> &'static str {
-        match self {
-            Effort::None => "none",
-            Effort::Minimal => "minimal",
-            Effort::Low => "low",
-            Effort::Medium => "medium",
-            Effort::High => "high",
-            Effort::XHigh => "xhigh",
-            Effort::Max => "max",
-        }
-    }
-
-    /// OpenAI's highest is `xhigh`.
-    pub(in crate::formats) fn openai_word(self) -> &'static str {
-        if self == Effort::Max { "xhigh" } else { self.word() }
-    }
-
-    /// Anthropic's lowest is `low`.
-    pub(in crate::formats) fn anthropic_word(self) -> &'static str {
-        if self < Effort::Low { "low" } else { self.word() }
-    }
-
-    /// A thinking budget of that weight. Never under Anthropic's minimum of 1024.
-    pub(in crate::formats) fn budget(self) -> u64 {
-        match self {
-            Effort::None | Effort::Minimal => 1024,
-            Effort::Low => 4096,
-            Effort::Medium => 10_240,
-            Effort::High => 24_576,
-            Effort::XHigh | Effort::Max => 32_768,
-        }
-    }
-
-    /// The effort whose budget is nearest.
-    pub(in crate::formats) fn of_budget(tokens: u64) -> Self {
-        match tokens {
-            0..=4096 => Effort::Low,
-            4097..=16_384 => Effort::Medium,
-            _ => Effort::High,
-        }
-    }
-}
-
-impl Reasoning<'_> {
-    /// The effort, whichever way it was asked for.
-    pub(in crate::formats) fn effort(&self) -> Option<Effort> {
-        match (self.effort, self.thinking) {
-            (Some(effort), _) => Some(effort),
-            (None, Some(Thinking::Budget(tokens))) => Some(Effort::of_budget(tokens)),
-            (None, _) => None,
-        }
-    }
-
-    /// Whether thoughts are to be shown.
-    pub(in crate::formats) fn shown(&self) -> bool {
-        let asked = self.thinking.is_some_and(|thinking| thinking != Thinking::Disabled);
-        match self.summary.as_deref() {
-            Some("omitted") => false,
-            Some(_) => true,
-            None => asked,
-        }
-    }
 }
 
 /// The shape the answer's text must have.

@@ -1,7 +1,10 @@
 //! What a provider with a cache of its own needs: instructions that stay the same from turn to turn, a key for
 //! the conversation, a name for the end user.
 
-use super::{Call, Content, Dialect, Losses, Part, fingerprint};
+use std::borrow::Cow;
+
+use super::{Call, Content, Dialect, Losses, Part, Raw, fingerprint};
+use crate::formats::json::{items, text_at};
 
 /// Begins the line that Claude Code writes in front of its instructions. It differs from conversation to
 /// conversation and means nothing to others, so it would only spoil their caches.
@@ -65,11 +68,41 @@ pub(in crate::formats) fn end_user(call: &Call<'_>) -> Option<String> {
     Some(if plain { user.to_string() } else { hashed("user-", &[user]) })
 }
 
+/// What a search of the client's found, or the tools it found.
+fn found(kind: &str, raw: &Raw<'_>) -> Option<String> {
+    let json = raw.json()?;
+    let text = |key: &str| json.key(key).and_then(|value| value.as_str());
+    match kind {
+        "search_result" => {
+            let content = json.key("content");
+            let texts = content.iter().flat_map(items).filter_map(|part| text_at(&part, "text"));
+            let all: Vec<_> = text("title").into_iter().chain(text("source")).chain(texts).collect();
+            Some(all.join("\n"))
+        }
+        "tool_reference" => text("tool_name").map(Cow::into_owned),
+        _ => None,
+    }
+}
+
 fn hashed(prefix: &str, texts: &[&str]) -> String {
     format!("{prefix}{}", &fingerprint(texts)[..32])
 }
 
 impl Content<'_> {
+    /// What can be told in words where only words are known: text, and what another format found for the model.
+    pub(in crate::formats) fn told(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Content::Text(text) | Content::Refusal(text) => Some(Cow::Borrowed(text)),
+            Content::Other { from: Dialect::Messages, raw, kind } => found(kind, raw).map(Cow::Owned),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an image, a document or a sound.
+    pub(in crate::formats) fn is_media(&self) -> bool {
+        matches!(self, Content::Image { .. } | Content::Document { .. } | Content::Audio(_))
+    }
+
     /// Its words, when it is words.
     pub(in crate::formats) fn text(&self) -> Option<&str> {
         match self {

@@ -16,6 +16,8 @@ pub(in crate::formats) enum Event<'a> {
     Text(Text<'a>),
     /// A further part of a thought's summary begins.
     Break,
+    /// How likely the tokens of the text that follows were, each as JSON.
+    Logprobs(Vec<String>),
     /// The seal of the open thought.
     Seal(Seal<'a>),
     /// A source of the open text.
@@ -124,6 +126,7 @@ impl Event<'_> {
             Event::Open(piece) => Event::Open(piece.into_owned()),
             Event::Text(text) => Event::Text(own(text)),
             Event::Break => Event::Break,
+            Event::Logprobs(entries) => Event::Logprobs(entries),
             Event::Seal(seal) => Event::Seal(seal.into_owned()),
             Event::Cite(Citation { url, title, range, quote }) => {
                 Event::Cite(Citation { url: own(url), title: title.map(own), range, quote: quote.map(own) })

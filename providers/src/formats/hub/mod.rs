@@ -1,16 +1,22 @@
 //! The hub that every format reads to and writes from: one neutral [`Call`] for the request, one stream of
 //! neutral [`Event`]s for the answer, and a report of what had no home on the way.
 
+#[cfg(test)]
+mod anything;
 mod brief;
 mod call;
 mod conversation;
 mod event;
+mod logprobs;
 mod losses;
 mod names;
 mod part;
+mod reasoning;
+mod repeats;
 mod restore;
 mod seal;
 mod serial;
+mod strict;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -23,18 +29,22 @@ use ccproxy_core::document::Json;
 
 pub(super) use brief::Brief;
 pub use call::Dialect;
-pub(super) use call::{Call, Effort, OutputFormat, Thinking};
+pub(super) use call::{Call, OutputFormat};
 pub(super) use conversation::{conversation_key, end_user, instructions};
 pub(super) use event::{Citation, Event, Fault, Piece, Sink, Start, Stop};
+pub(super) use logprobs::logprobs;
 pub(super) use losses::Losses;
 pub(super) use names::{Names, fingerprint, tool_id, wire_name};
-pub(super) use part::{Content, Message, Part, Role, Source, Thought, ToolCall, ToolResult};
+pub(super) use part::{Cache, Content, Message, Part, Role, Source, Thought, ToolCall, ToolResult};
+pub(super) use reasoning::{Effort, Reasoning, Thinking};
+pub(super) use repeats::tell_calls_apart;
 pub(super) use restore::{INPUT, Restore};
 pub(super) use seal::Seal;
 pub(super) use serial::Serial;
+pub(super) use strict::binding;
 pub(super) use tokens::Tokens;
 pub(super) use tool::{Tool, ToolChoice, ToolKind};
-pub(super) use turns::{Turn, turns};
+pub(super) use turns::{Answered, Turn, turns};
 
 /// Text, borrowed from the bytes it was read from where it holds no escape.
 pub(super) type Text<'a> = Cow<'a, str>;

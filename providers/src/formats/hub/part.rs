@@ -1,5 +1,7 @@
 //! Messages and what they are made of.
 
+use ccproxy_core::document::Json;
+
 use super::{Dialect, Raw, Seal, Text};
 
 /// Who speaks.
@@ -30,8 +32,60 @@ pub(in crate::formats) struct Message<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::formats) struct Part<'a> {
     pub(in crate::formats) content: Content<'a>,
+    pub(in crate::formats) cache: Option<Cache<'a>>,
+}
+
+/// The end of a prefix that a later request will share.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::formats) enum Cache<'a> {
     /// Anthropic's `cache_control`.
-    pub(in crate::formats) cache: Option<Raw<'a>>,
+    Control(Raw<'a>),
+    /// OpenAI's `prompt_cache_breakpoint`, which models from GPT-5.6 on take.
+    Breakpoint(Raw<'a>),
+}
+
+impl<'a> Cache<'a> {
+    /// The mark that a part carries, in either spelling.
+    pub(in crate::formats) fn of(part: &Json<'a>) -> Option<Self> {
+        let mark = |key: &str| part.key(key).filter(|mark| mark.is_container()).map(|mark| Raw::of(&mark));
+        mark("cache_control")
+            .map(Cache::Control)
+            .or_else(|| mark("prompt_cache_breakpoint").map(Cache::Breakpoint))
+    }
+
+    /// As Anthropic's.
+    pub(in crate::formats) fn control(&self) -> &str {
+        match self {
+            Cache::Control(raw) => raw.as_str(),
+            Cache::Breakpoint(raw) => {
+                let lives = raw.json().and_then(|mark| mark.key("ttl")?.as_str());
+                match lives.as_deref() {
+                    Some("12h") => "{\"type\":\"ephemeral\",\"ttl\":\"1h\"}",
+                    _ => "{\"type\":\"ephemeral\"}",
+                }
+            }
+        }
+    }
+
+    /// As OpenAI's. Anthropic's marks stay behind: not every model of OpenAI takes any, and all cache by themselves.
+    pub(in crate::formats) fn breakpoint(&self) -> Option<&str> {
+        match self {
+            Cache::Control(_) => None,
+            Cache::Breakpoint(raw) => Some(raw.as_str()),
+        }
+    }
+}
+
+impl Part<'_> {
+    /// The mark in OpenAI's spelling.
+    pub(in crate::formats) fn breakpoint(&self) -> Option<&str> {
+        self.cache.as_ref()?.breakpoint()
+    }
+
+    /// Whether it carries a mark that OpenAI's formats have no place for.
+    pub(in crate::formats) fn marked(&self) -> bool {
+        matches!(self.cache, Some(Cache::Control(_)))
+    }
 }
 
 impl<'a> From<Content<'a>> for Part<'a> {
@@ -135,6 +189,13 @@ pub(in crate::formats) struct ToolCall<'a> {
     /// JSON text exactly as the model wrote it, or free text for a custom tool.
     pub(in crate::formats) arguments: Text<'a>,
     pub(in crate::formats) custom: bool,
+}
+
+impl ToolCall<'_> {
+    /// Arguments as OpenAI writes them: none are an empty object.
+    pub(in crate::formats) fn json_arguments(&self) -> &str {
+        if self.arguments.trim().is_empty() { "{}" } else { &self.arguments }
+    }
 }
 
 /// What a tool answered.

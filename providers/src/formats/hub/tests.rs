@@ -3,80 +3,15 @@
 use bytes::{Bytes, BytesMut};
 use ccproxy_core::document::Json;
 use ccproxy_core::transform::Transformer;
+use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::anything::{anything, events};
 use super::*;
 use crate::formats::golden::{DIALECTS, FACTS, cases, format, stream};
 use crate::formats::testing;
 use crate::formats::transform::Pair;
-
-/// Any JSON, with keys and words that the formats know in every place.
-fn anything() -> impl Strategy<Value = Value> {
-    const WORDS: [&str; 46] = [
-        "type",
-        "role",
-        "content",
-        "text",
-        "messages",
-        "input",
-        "model",
-        "tools",
-        "tool_calls",
-        "function",
-        "name",
-        "arguments",
-        "id",
-        "call_id",
-        "tool_use_id",
-        "tool_call_id",
-        "user",
-        "assistant",
-        "system",
-        "developer",
-        "tool",
-        "tool_use",
-        "tool_result",
-        "thinking",
-        "signature",
-        "reasoning",
-        "summary",
-        "encrypted_content",
-        "image",
-        "image_url",
-        "source",
-        "base64",
-        "data",
-        "url",
-        "delta",
-        "choices",
-        "index",
-        "finish_reason",
-        "usage",
-        "output",
-        "output_index",
-        "item",
-        "response",
-        "message",
-        "error",
-        "stop_reason",
-    ];
-    let word = prop::sample::select(&WORDS[..]).prop_map(str::to_owned);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        word.clone().prop_map(Value::from),
-        ".{0,12}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(6, 64, 8, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((word.clone(), inner), 0..8)
-                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
-        ]
-    })
-}
 
 /// Replaces the value at one place of a true request or answer.
 fn broken(bytes: &[u8], place: usize, with: &Value) -> Value {
@@ -146,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn any_stream_stays_legal(pick in any::<prop::sample::Index>(), moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4), odd in anything()) {
+    fn any_stream_stays_legal(pick in any::<prop::sample::Index>(), moves in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..8), odd in anything(), cut in any::<prop::sample::Index>()) {
         for provider in DIALECTS {
             let known = cases(provider, "streams", ".sse");
             let (case, bytes) = &known[pick.index(known.len())];
@@ -168,12 +103,30 @@ proptest! {
             }
             events.insert(events.len() / 2, format!("data: {odd}\n\n").into_bytes());
             let pieces: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
-            for client in DIALECTS {
-                let (out, _) = stream(client, provider, &pieces);
+            let whole = pieces.concat();
+            let cut = [&whole[..cut.index(whole.len())]];
+            for (client, pieces) in DIALECTS.into_iter().flat_map(|client| [(client, &pieces[..]), (client, &cut[..])]) {
+                let (out, _) = stream(client, provider, pieces);
                 match testing::judge(&*format(client), &out) {
                     Ok(complete) => prop_assert!(complete, "{} has no end", case.display()),
                     Err(error) => prop_assert!(false, "{}: {error}\n{}", case.display(), String::from_utf8_lossy(&out)),
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_events_become_a_legal_stream(events in events()) {
+        let bytes: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        for provider in DIALECTS {
+            for client in DIALECTS {
+                let (out, _) = stream(client, provider, &[bytes.as_bytes()]);
+                let judged = testing::judge(&*format(client), &out);
+                prop_assert_eq!(judged, Ok(true), "{:?} for {:?}\n{}", provider, client, String::from_utf8_lossy(&out));
             }
         }
     }
@@ -309,6 +262,26 @@ fn a_conversation_that_is_too_long_is_told_in_the_client_s_words() {
 }
 
 #[test]
+fn an_account_that_cannot_pay_is_told_apart() {
+    let unpaid = StatusCode::PAYMENT_REQUIRED;
+    for (provider, body) in [
+        (Dialect::Chat, r#"{"error":{"message":"no money","code":402}}"#),
+        (Dialect::Messages, r#"{"type":"error","error":{"type":"billing_error","message":"no money"}}"#),
+    ] {
+        for (client, pointer, word) in [
+            (Dialect::Messages, "/error/type", "billing_error"),
+            (Dialect::Chat, "/error/code", "insufficient_quota"),
+            (Dialect::Responses, "/error/code", "insufficient_quota"),
+        ] {
+            let told = back(client, provider, false).error(unpaid, body.as_bytes());
+            let told: Value = serde_json::from_slice(&told).expect("JSON");
+            assert_eq!(told.pointer(pointer), Some(&word.into()), "{told}");
+            assert_eq!(told["error"]["message"], "no money");
+        }
+    }
+}
+
+#[test]
 fn errors_of_every_shape_are_told() {
     for (provider, body, message) in [
         (Dialect::Responses, r#"{"detail":"The model is not supported"}"#, "The model is not supported"),
@@ -316,6 +289,11 @@ fn errors_of_every_shape_are_told() {
         (Dialect::Chat, r#"{"message":"bare"}"#, "bare"),
         (Dialect::Chat, r#"{"error":{"message":"gone","code":503}}"#, "gone"),
         (Dialect::Messages, "<html>oh", "<html>oh"),
+        (Dialect::Messages, "<html><title>502 Bad Gateway</title>", "502 Bad Gateway"),
+        (Dialect::Messages, r#"{"error":{"message":"of a gateway","code":429}}"#, "of a gateway"),
+        (Dialect::Responses, r#"[{"error":{"message":"in a list"}}]"#, "in a list"),
+        (Dialect::Chat, r#"{"error":{"message":"{\"detail\":[{\"msg\":\"deep\"}]}"}}"#, "deep"),
+        (Dialect::Chat, "5", "the provider answered 529"),
         (Dialect::Messages, "", "the provider answered 529"),
         (Dialect::Messages, r#"{"type":"error","error":{"type":"api_error","message":"x"}}"#, "x"),
     ] {

@@ -14,6 +14,8 @@ pub(in crate::formats) struct Tool<'a> {
     pub(in crate::formats) cache: Option<Raw<'a>>,
     /// Defined, but not in the prompt until it is found by a search.
     pub(in crate::formats) deferred: bool,
+    /// As it was written, for its own format.
+    pub(in crate::formats) raw: Option<Raw<'a>>,
 }
 
 /// What kind of tool.
@@ -24,9 +26,15 @@ pub(in crate::formats) enum ToolKind<'a> {
     /// Takes free text, perhaps by a grammar.
     Custom { format: Option<Raw<'a>> },
     /// The provider searches the web.
-    WebSearch { domains: Option<Raw<'a>>, location: Option<Raw<'a>>, max_uses: Option<Text<'a>> },
+    WebSearch {
+        domains: Option<Raw<'a>>,
+        location: Option<Raw<'a>>,
+        max_uses: Option<Text<'a>>,
+        /// How much of what is found the model reads: `low`, `medium`, `high`.
+        size: Option<Text<'a>>,
+    },
     /// Another tool of one provider's own.
-    Server { from: Dialect, kind: Text<'a>, raw: Raw<'a> },
+    Server { from: Dialect, kind: Text<'a> },
 }
 
 /// Which tool must be used, if any.

@@ -12,9 +12,8 @@ pub(in crate::formats) struct Turn<'c, 'a> {
     pub(in crate::formats) name: Option<&'c Text<'a>>,
     /// Results of the calls in the turn before. Only in user turns.
     pub(in crate::formats) results: Vec<Answered<'c, 'a>>,
+    /// A result among them belongs to no call: the client shortened its history. It can only be told as text.
     pub(in crate::formats) parts: Vec<&'c Part<'a>>,
-    /// Results that belong to no call: the client shortened its history. They can only be told as text.
-    pub(in crate::formats) orphans: Vec<&'c ToolResult<'a>>,
 }
 
 /// A result, and the cache mark its part carries.
@@ -96,9 +95,7 @@ impl<'c, 'a> Builder<'c, 'a> {
             }
             losses.add("messages.tool_result", "a result without its call is told as text");
             self.turn(message);
-            if let Some(turn) = self.turns.last_mut() {
-                turn.orphans.push(result);
-            }
+            self.push(part);
         }
         if message.parts.is_empty() {
             self.turn(message);
@@ -141,7 +138,7 @@ impl<'c, 'a> Builder<'c, 'a> {
 
 impl<'c, 'a> Turn<'c, 'a> {
     fn new(role: Role, name: Option<&'c Text<'a>>) -> Self {
-        Turn { role, name, results: Vec::new(), parts: Vec::new(), orphans: Vec::new() }
+        Turn { role, name, results: Vec::new(), parts: Vec::new() }
     }
 }
 

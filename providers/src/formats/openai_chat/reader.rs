@@ -1,11 +1,18 @@
 //! Chat answer, streamed or whole -> [`Event`]s.
 
+mod calls;
+
 use ccproxy_core::document::{Json, Kind};
 
-use super::wire::DONE;
-use crate::formats::hub::{Citation, Event, Losses, Piece, Seal, Serial, Sink, Start, Stop, Text, Tokens};
+use ccproxy_core::error;
+
+use super::wire::{DONE, is_fault};
+use crate::formats::hub::{
+    Citation, Event, Fault, Losses, Piece, Seal, Serial, Sink, Start, Stop, Text, Tokens, logprobs,
+};
 use crate::formats::json::{items, text_at};
 use crate::formats::openai_error::fault;
+use calls::Call;
 
 /// Reads one answer. Only the first choice is followed: other formats have no second one.
 pub(in crate::formats) struct Reader {
@@ -13,8 +20,10 @@ pub(in crate::formats) struct Reader {
     started: bool,
     done: bool,
     stop: Option<Stop<'static>>,
-    called: bool,
+    calls: Vec<Call>,
     refused: bool,
+    /// The answer's id, from which calls without one get theirs.
+    id: String,
 }
 
 /// A chat answer's pieces are told apart by these.
@@ -23,7 +32,8 @@ enum Key {
     Thought,
     Text,
     Refusal,
-    Call(u64),
+    /// In the order of their first pieces.
+    Call(usize),
 }
 
 impl Default for Reader {
@@ -33,8 +43,9 @@ impl Default for Reader {
             started: false,
             done: false,
             stop: None,
-            called: false,
+            calls: Vec::new(),
             refused: false,
+            id: String::new(),
         }
     }
 }
@@ -49,7 +60,7 @@ impl Reader {
             return self.end(sink);
         }
         let Some(json) = Json::whole(data) else { return };
-        if json.key("error").is_some_and(|error| error.kind() != Kind::Null) {
+        if is_fault(&json) {
             self.done = true;
             return sink.take(Event::Error(fault(&json)));
         }
@@ -58,12 +69,19 @@ impl Reader {
 
     /// A whole answer.
     pub(in crate::formats) fn whole(&mut self, json: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
-        if json.key("error").is_some_and(|error| error.kind() != Kind::Null) {
+        if is_fault(json) {
             self.done = true;
             return sink.take(Event::Error(fault(json)));
         }
+        if json.key("choices").is_none_or(|choices| choices.len().unwrap_or(0) == 0) {
+            self.done = true;
+            let message = "the provider's answer has no choices";
+            return sink.take(Event::Error(Fault::new(error::Kind::BadGateway, message)));
+        }
         self.chunk(json, "message", sink, losses);
-        self.end(sink);
+        if !self.done {
+            self.end(sink);
+        }
     }
 
     /// The stream is over without `[DONE]`: an end, if the choice had finished.
@@ -79,6 +97,7 @@ impl Reader {
 
     fn chunk(&mut self, json: &Json<'_>, holder: &str, sink: &mut dyn Sink, losses: &mut Losses) {
         if !std::mem::replace(&mut self.started, true) {
+            self.id = text_at(json, "id").unwrap_or_default().into_owned();
             sink.take(Event::Start(Start {
                 id: text_at(json, "id").unwrap_or_default(),
                 created: json.key("created").and_then(|created| created.as_u64()),
@@ -90,11 +109,21 @@ impl Reader {
                 losses.no_home("choices");
                 continue;
             }
+            if let Some(list) = choice.key("logprobs").and_then(|told| told.key("content")) {
+                self.likely(&list, sink);
+            }
             if let Some(delta) = choice.key(holder) {
                 self.delta(&delta, sink, losses);
             }
-            if let Some(reason) = text_at(&choice, "finish_reason") {
-                self.stop = Some(stop(&reason));
+            match text_at(&choice, "finish_reason").as_deref() {
+                // OpenRouter's word: <https://openrouter.ai/docs/api-reference/overview>.
+                Some("error") => {
+                    self.done = true;
+                    let message = "the provider stopped with an error";
+                    return sink.take(Event::Error(Fault::new(error::Kind::BadGateway, message)));
+                }
+                Some(reason) => self.stop = Some(stop(reason)),
+                None => {}
             }
         }
         if let Some(usage) = json.key("usage").filter(|usage| usage.kind() == Kind::Object) {
@@ -107,8 +136,9 @@ impl Reader {
             match key.as_deref() {
                 Some("reasoning_content" | "reasoning") => {
                     // Some servers send both, with the same words.
-                    let twice =
-                        key.as_deref() == Some("reasoning") && delta.key("reasoning_content").is_some();
+                    let other =
+                        || delta.key("reasoning_content").is_some_and(|told| told.kind() == Kind::String);
+                    let twice = key.as_deref() == Some("reasoning") && other();
                     if let Some(text) = value.as_str().filter(|_| !twice) {
                         self.say(Key::Thought, text, sink);
                     }
@@ -122,15 +152,16 @@ impl Reader {
                     }
                 }
                 Some("tool_calls") => {
-                    for (position, call) in items(&value).enumerate() {
-                        self.call(&call, position as u64, sink);
-                    }
+                    items(&value).for_each(|call| self.call(&call, sink));
                 }
                 Some("function_call") if value.kind() == Kind::Object => self.old_call(&value, sink),
                 Some("annotations") => {
                     items(&value).for_each(|annotation| self.cite(&annotation, sink, losses))
                 }
-                Some("audio") if value.kind() != Kind::Null => losses.no_home("message.audio"),
+                Some("audio") if value.kind() != Kind::Null => {
+                    losses.add("message.audio", "only its words have a place");
+                    self.say(Key::Text, text_at(&value, "transcript").unwrap_or_default(), sink);
+                }
                 _ => {}
             }
         }
@@ -141,9 +172,18 @@ impl Reader {
             return self.say(Key::Text, text, sink);
         }
         for part in items(value) {
-            match text_at(&part, "text") {
-                Some(text) => self.say(Key::Text, text, sink),
-                None => losses.no_home("message.content"),
+            match (text_at(&part, "text"), part.key("thinking")) {
+                (Some(text), _) => self.say(Key::Text, text, sink),
+                // Mistral's thoughts, a list of texts or one.
+                (None, Some(thinking)) => {
+                    let texts = items(&thinking).filter_map(|part| text_at(&part, "text"));
+                    thinking
+                        .as_str()
+                        .into_iter()
+                        .chain(texts)
+                        .for_each(|text| self.say(Key::Thought, text, sink));
+                }
+                (None, None) => losses.no_home("message.content"),
             }
         }
     }
@@ -153,7 +193,12 @@ impl Reader {
         if text.is_empty() {
             return;
         }
-        if !self.pieces.knows(&key) {
+        self.opened(&key, sink);
+        self.pieces.text(&key, text, sink);
+    }
+
+    fn opened(&mut self, key: &Key, sink: &mut dyn Sink) {
+        if !self.pieces.knows(key) {
             let piece = match key {
                 Key::Thought => Piece::Thought,
                 Key::Refusal => Piece::Refusal,
@@ -161,7 +206,16 @@ impl Reader {
             };
             self.pieces.open(key.clone(), piece, sink);
         }
-        self.pieces.text(&key, text, sink);
+    }
+
+    /// How likely the words were that come in the same chunk.
+    fn likely(&mut self, list: &Json<'_>, sink: &mut dyn Sink) {
+        let entries = logprobs(list);
+        if entries.is_empty() {
+            return;
+        }
+        self.opened(&Key::Text, sink);
+        self.pieces.push(&Key::Text, Event::Logprobs(entries), sink);
     }
 
     /// OpenRouter's details: the seals, and the words where they stand nowhere else.
@@ -181,47 +235,9 @@ impl Reader {
                 (None, None) => None,
             };
             let Some(seal) = seal else { continue };
-            if !self.pieces.knows(&Key::Thought) {
-                self.pieces.open(Key::Thought, Piece::Thought, sink);
-            }
+            self.opened(&Key::Thought, sink);
             self.pieces.push(&Key::Thought, Event::Seal(seal), sink);
         }
-    }
-
-    fn call(&mut self, call: &Json<'_>, position: u64, sink: &mut dyn Sink) {
-        let index = call.key("index").and_then(|index| index.as_u64()).unwrap_or(position);
-        let key = Key::Call(index);
-        let custom = call.key("custom").filter(|custom| custom.kind() == Kind::Object);
-        let inner = custom.clone().or_else(|| call.key("function"));
-        let name = inner.as_ref().and_then(|inner| text_at(inner, "name")).filter(|name| !name.is_empty());
-        if !self.pieces.knows(&key) {
-            // Later pieces of a call repeat neither id nor name; a call without a name is none.
-            let Some(name) = name else { return };
-            let id = text_at(call, "id").filter(|id| !id.is_empty());
-            let id = id.unwrap_or_else(|| format!("call_{index}").into());
-            self.called = true;
-            let piece = Piece::Call { id, namespace: None, name, custom: custom.is_some() };
-            self.pieces.open(key.clone(), piece, sink);
-        }
-        let text = inner.and_then(|inner| {
-            let arguments = inner.key(if custom.is_some() { "input" } else { "arguments" })?;
-            let object = || crate::formats::hub::Raw::of(&arguments).into_text();
-            arguments.as_str().or_else(|| arguments.is_container().then(object))
-        });
-        if let Some(text) = text {
-            self.pieces.text(&key, text, sink);
-        }
-    }
-
-    fn old_call(&mut self, call: &Json<'_>, sink: &mut dyn Sink) {
-        let key = Key::Call(0);
-        if !self.pieces.knows(&key) {
-            let Some(name) = text_at(call, "name") else { return };
-            self.called = true;
-            let piece = Piece::Call { id: "call_0".into(), namespace: None, name, custom: false };
-            self.pieces.open(key.clone(), piece, sink);
-        }
-        self.pieces.text(&key, text_at(call, "arguments").unwrap_or_default(), sink);
     }
 
     fn cite(&mut self, annotation: &Json<'_>, sink: &mut dyn Sink, losses: &mut Losses) {
@@ -232,6 +248,8 @@ impl Reader {
         let place = |key: &str| citation.key(key)?.as_u64();
         let range = place("start_index").zip(place("end_index"));
         let citation = Citation { url, title: text_at(&citation, "title"), range, quote: None };
+        // Some servers cite before their first word.
+        self.opened(&Key::Text, sink);
         self.pieces.push(&Key::Text, Event::Cite(citation), sink);
     }
 
@@ -240,7 +258,7 @@ impl Reader {
         self.pieces.close_all(sink);
         let stop = match self.stop.take() {
             // Some servers say `stop` behind a call.
-            Some(Stop::Turn) | None if self.called => Stop::Tools,
+            Some(Stop::Turn) | None if self.calls.iter().any(Call::opened) => Stop::Tools,
             Some(Stop::Turn) | None if self.refused => Stop::Refusal,
             Some(stop) => stop,
             None => Stop::Turn,
@@ -266,7 +284,7 @@ fn tokens(usage: &Json<'_>) -> Tokens {
     Tokens {
         input: count("prompt_tokens"),
         cache_read: prompt("cached_tokens").or_else(|| count("prompt_cache_hit_tokens")),
-        cache_write: prompt("cache_creation_tokens").or_else(|| prompt("cache_write_tokens")),
+        cache_write: prompt("cache_write_tokens").or_else(|| prompt("cache_creation_tokens")),
         output: count("completion_tokens"),
         reasoning: detail("completion_tokens_details", "reasoning_tokens"),
     }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use ccproxy_core::Error;
+use ccproxy_core::document::{Json, Kind};
 
 use crate::formats::openai_error::Envelope;
 use crate::formats::usage::Keys;
@@ -14,7 +15,8 @@ pub(super) const USAGE: Keys = Keys {
     input: "prompt_tokens",
     output: "completion_tokens",
     cache_read: "prompt_tokens_details.cached_tokens",
-    cache_write: "prompt_tokens_details.cache_creation_tokens",
+    // The second is LiteLLM's word.
+    cache_write: &["prompt_tokens_details.cache_write_tokens", "prompt_tokens_details.cache_creation_tokens"],
     reasoning: "completion_tokens_details.reasoning_tokens",
 };
 
@@ -27,6 +29,14 @@ pub(super) fn error(error: &Error) -> Bytes {
 pub(super) fn is_error(data: &[u8]) -> bool {
     let inside = data.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     inside.is_some_and(|inside| inside.starts_with(b"\"error\""))
+}
+
+/// Whether an answer or a chunk is an error, in the ways compatible servers tell one: in `error`, or in fields of
+/// its own where the choices should be.
+pub(super) fn is_fault(json: &Json<'_>) -> bool {
+    let told = |key: &str| json.key(key).is_some_and(|value| value.kind() == Kind::String);
+    json.key("error").is_some_and(|error| error.kind() != Kind::Null)
+        || (json.key("choices").is_none() && (told("message") || told("detail")))
 }
 
 /// Whether a stream without `[DONE]` ends where it should: its last chunk finishes a choice, or comes after

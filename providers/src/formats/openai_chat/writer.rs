@@ -2,12 +2,14 @@
 
 mod whole;
 
+use bytes::BytesMut;
+
 use crate::formats::hub::{
     Brief, Citation, Event, Fault, Piece, Seal, Sink, Start, Stop, Text, Tokens, tool_id, wire_name,
 };
 use crate::formats::json::{self, Object};
 use crate::formats::openai_error::fault_body;
-use whole::{Call, Whole, annotation, counts, head};
+use whole::{Call, Whole, annotation, counts, head, write_logprobs};
 
 /// Longest id of a tool call that OpenAI's own have.
 const LONGEST_ID: usize = 64;
@@ -31,6 +33,8 @@ pub(in crate::formats) struct Writer {
     began: u64,
     /// Sources of the open text.
     sources: Vec<Citation<'static>>,
+    /// How likely the next words are.
+    logprobs: Vec<String>,
     tokens: Tokens,
     stop: Option<Stop<'static>>,
 }
@@ -59,6 +63,7 @@ impl Writer {
             written: 0,
             began: 0,
             sources: Vec::new(),
+            logprobs: Vec::new(),
             tokens: Tokens::default(),
             stop: None,
         }
@@ -67,6 +72,12 @@ impl Writer {
     /// The bytes that are ready.
     pub(in crate::formats) fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+
+    /// Appends the bytes that are ready.
+    pub(in crate::formats) fn pour(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.out);
+        self.out.clear();
     }
 
     fn chunk(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
@@ -84,11 +95,15 @@ impl Writer {
 
     fn delta(&mut self, fill: impl FnOnce(&mut Object<'_>)) {
         let usage = self.brief.include_usage;
+        let logprobs = std::mem::take(&mut self.logprobs);
         self.chunk(|chunk| {
             chunk.array("choices", |choices| {
                 choices.object(|choice| {
                     choice.number("index", 0);
                     choice.object("delta", fill);
+                    if !logprobs.is_empty() {
+                        write_logprobs(choice, &logprobs);
+                    }
                     choice.null("finish_reason");
                 });
             });
@@ -285,7 +300,10 @@ impl Writer {
                 choices.object(|choice| {
                     choice.number("index", 0);
                     choice.object("message", |message| whole.write(message));
-                    choice.null("logprobs");
+                    match whole.logprobs.is_empty() {
+                        true => choice.null("logprobs"),
+                        false => write_logprobs(choice, &whole.logprobs),
+                    }
                     choice.text("finish_reason", reason);
                 });
             });
@@ -323,6 +341,8 @@ impl Sink for Writer {
             }
             Event::Text(text) => self.text(text),
             Event::Break => self.text("\n\n".into()),
+            Event::Logprobs(entries) if self.brief.stream => self.logprobs.extend(entries),
+            Event::Logprobs(entries) => self.whole.logprobs.extend(entries),
             Event::Seal(seal) => self.seal(&seal),
             Event::Cite(_) => {
                 if let Event::Cite(citation) = event.into_owned() {

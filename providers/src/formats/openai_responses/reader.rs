@@ -4,7 +4,7 @@ mod items;
 
 use ccproxy_core::document::{Json, Kind};
 
-use crate::formats::hub::{Event, Losses, Piece, Serial, Sink, Start, Stop, Text, Tokens};
+use crate::formats::hub::{Event, Losses, Piece, Serial, Sink, Start, Stop, Text, Tokens, logprobs};
 use crate::formats::json::text_at;
 use crate::formats::openai_error::fault;
 use items::Item;
@@ -53,7 +53,9 @@ impl Reader {
                 }
             }
             "response.output_text.delta" => {
-                self.say(index, number("content_index"), Piece::Text, text("delta"), sink)
+                let part = number("content_index");
+                self.likely(index, part, json.key("logprobs"), sink);
+                self.say(index, part, Piece::Text, text("delta"), sink);
             }
             "response.refusal.delta" => {
                 self.refused = true;
@@ -153,6 +155,19 @@ impl Reader {
         sink.take(Event::End);
     }
 
+    /// How likely the words were that come next.
+    fn likely(&mut self, index: u64, part: u64, list: Option<Json<'_>>, sink: &mut dyn Sink) {
+        let entries = list.map(|list| logprobs(&list)).unwrap_or_default();
+        if entries.is_empty() {
+            return;
+        }
+        let key = (index, part);
+        if !self.pieces.knows(&key) {
+            self.pieces.open(key, Piece::Text, sink);
+        }
+        self.pieces.push(&key, Event::Logprobs(entries), sink);
+    }
+
     fn say(&mut self, index: u64, part: u64, piece: Piece<'_>, text: Text<'_>, sink: &mut dyn Sink) {
         let item = self.item(index);
         item.told |= !text.is_empty();
@@ -171,7 +186,7 @@ fn tokens(usage: &Json<'_>) -> Tokens {
     Tokens {
         input: count("input_tokens"),
         cache_read: input("cached_tokens"),
-        cache_write: input("cache_creation_tokens").or_else(|| input("cache_write_tokens")),
+        cache_write: input("cache_write_tokens").or_else(|| input("cache_creation_tokens")),
         output: count("output_tokens"),
         reasoning: detail("output_tokens_details", "reasoning_tokens"),
     }

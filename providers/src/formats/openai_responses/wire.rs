@@ -15,7 +15,8 @@ pub(super) const USAGE: Keys = Keys {
     input: "input_tokens",
     output: "output_tokens",
     cache_read: "input_tokens_details.cached_tokens",
-    cache_write: "input_tokens_details.cache_creation_tokens",
+    // The second is LiteLLM's word.
+    cache_write: &["input_tokens_details.cache_write_tokens", "input_tokens_details.cache_creation_tokens"],
     reasoning: "output_tokens_details.reasoning_tokens",
 };
 

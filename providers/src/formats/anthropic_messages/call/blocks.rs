@@ -3,9 +3,9 @@
 use ccproxy_core::document::Json;
 
 use crate::formats::hub::{
-    Content, Dialect, Losses, Part, Raw, Seal, Source, Text, Thought, ToolCall, ToolResult,
+    Cache, Content, Dialect, Losses, Part, Raw, Seal, Source, Text, Thought, ToolCall, ToolResult,
 };
-use crate::formats::json::{fields, items, text_at};
+use crate::formats::json::{items, note, text_at};
 
 /// Reads a block; `None` when nothing of it can be kept. `place` is where it stands, for the loss report.
 pub(super) fn read<'a>(block: &Json<'a>, place: &str, losses: &mut Losses) -> Option<Part<'a>> {
@@ -39,17 +39,7 @@ pub(super) fn read<'a>(block: &Json<'a>, place: &str, losses: &mut Losses) -> Op
         "tool_result" => result(block, place, losses)?,
         _ => Content::Other { from: Dialect::Messages, kind, raw: Raw::of(block) },
     };
-    let cache = block.key("cache_control").filter(|cache| cache.is_container());
-    Some(Part { content, cache: cache.map(|cache| Raw::of(&cache)) })
-}
-
-/// Reports fields of a block that are not known.
-fn note(block: &Json<'_>, known: &[&str], place: &str, losses: &mut Losses) {
-    for (key, value) in fields(block) {
-        if !known.contains(&&*key) && value.raw() != b"[]" {
-            losses.no_home(format!("{place}.{key}"));
-        }
-    }
+    Some(Part { content, cache: Cache::of(block) })
 }
 
 fn source<'a>(source: &Json<'a>) -> Option<Source<'a>> {

@@ -8,7 +8,7 @@ use ccproxy_core::document::{Json, Kind};
 
 use super::models::Model;
 use crate::formats::hub::{
-    Call, Content, Dialect, INPUT, Losses, Part, Raw, Role, Seal, Source, Thought, ToolCall, Turn, tool_id,
+    Cache, Call, Content, Dialect, INPUT, Losses, Part, Role, Seal, Source, Thought, ToolCall, Turn, tool_id,
     turns, wire_name,
 };
 use crate::formats::json::{Array, Object};
@@ -61,7 +61,7 @@ impl<'c, 'a> Conversation<'c, 'a> {
                 array.object(|block| {
                     block.text("type", "text");
                     block.text("text", text);
-                    block.maybe_raw("cache_control", cache.as_ref());
+                    block.maybe_raw_text("cache_control", cache.as_ref().map(Cache::control));
                 });
             }
         });
@@ -69,7 +69,9 @@ impl<'c, 'a> Conversation<'c, 'a> {
 
     /// `messages`
     pub(super) fn write_messages(&self, body: &mut Object<'_>, losses: &mut Losses) {
-        let mut out: Vec<(&'static str, Vec<&Turn<'_, '_>>)> = Vec::new();
+        // The blocks of each message. Turns of one side that stand together, be it because nothing is left of
+        // one between them, are one message.
+        let mut out: Vec<(&'static str, String)> = Vec::new();
         for turn in &self.turns {
             if turn.name.is_some() {
                 losses.no_home("messages.name");
@@ -79,22 +81,22 @@ impl<'c, 'a> Conversation<'c, 'a> {
                 Role::System | Role::Developer => "system",
                 Role::User => "user",
             };
+            let blocks = blocks(turn, losses);
             match out.last_mut() {
-                Some((last, together)) if *last == role => together.push(turn),
-                _ => out.push((role, vec![turn])),
+                _ if blocks.is_empty() => {}
+                Some((last, together)) if *last == role => {
+                    together.push(',');
+                    together.push_str(&blocks);
+                }
+                _ => out.push((role, blocks)),
             }
         }
         body.array("messages", |array| {
-            for (role, together) in out {
-                let mut blocks = Vec::new();
-                let mut any = false;
-                write_blocks(&mut blocks, &together, &mut any, losses);
-                if any {
-                    array.object(|message| {
-                        message.text("role", role);
-                        message.raw("content", &String::from_utf8_lossy(&blocks));
-                    });
-                }
+            for (role, blocks) in out {
+                array.object(|message| {
+                    message.text("role", role);
+                    message.raw("content", &format!("[{blocks}]"));
+                });
             }
         });
     }
@@ -113,57 +115,48 @@ fn stays(turns: &[Turn<'_, '_>], at: usize, model: Model) -> bool {
         && after.is_none_or(|turn| turn.role == Role::Assistant)
 }
 
-fn write_blocks(out: &mut Vec<u8>, turns: &[&Turn<'_, '_>], any: &mut bool, losses: &mut Losses) {
-    let mut array = Array::open(out);
-    for turn in turns {
-        for answered in &turn.results {
-            *any = true;
-            let result = answered.result;
-            array.object(|block| {
-                block.text("type", "tool_result");
-                block.text("tool_use_id", &tool_id(&result.id, "toolu_", LONGEST_ID));
-                if !result.parts.is_empty() {
-                    block.array("content", |content| {
-                        result.parts.iter().for_each(|part| {
-                            write_part(content, part, losses);
-                        });
-                    });
-                }
-                if let Some(is_error) = result.is_error {
-                    block.boolean("is_error", is_error);
-                }
-                block.maybe_raw("cache_control", answered.part.cache.as_ref());
-            });
-        }
-        for part in &turn.parts {
-            *any |= write_part(&mut array, part, losses);
-        }
-        for orphan in &turn.orphans {
-            *any = true;
-            array.object(|block| {
-                block.text("type", "text");
-                block.text("text", &orphan.told());
-            });
-        }
+/// The blocks of a turn, results first; empty when there is nothing to write.
+fn blocks(turn: &Turn<'_, '_>, losses: &mut Losses) -> String {
+    let mut out = Vec::new();
+    let mut array = Array::open(&mut out);
+    for answered in &turn.results {
+        let result = answered.result;
+        array.object(|block| {
+            block.text("type", "tool_result");
+            block.text("tool_use_id", &tool_id(&result.id, "toolu_", LONGEST_ID));
+            let blank = |part: &Part<'_>| part.content.text().is_some_and(|text| text.trim().is_empty());
+            if !result.parts.iter().all(blank) {
+                block.array("content", |content| {
+                    result.parts.iter().for_each(|part| write_part(content, part, losses));
+                });
+            }
+            block.maybe_boolean("is_error", result.is_error);
+            block.maybe_raw_text("cache_control", answered.part.cache.as_ref().map(Cache::control));
+        });
     }
+    turn.parts.iter().for_each(|part| write_part(&mut array, part, losses));
     array.close();
+    let list = String::from_utf8(out).unwrap_or_default();
+    list.strip_prefix('[').and_then(|list| list.strip_suffix(']')).unwrap_or_default().to_owned()
 }
 
-/// Writes one block; false when there is nothing to write.
-fn write_part(array: &mut Array<'_>, part: &Part<'_>, losses: &mut Losses) -> bool {
+fn write_text(array: &mut Array<'_>, text: &str, cache: Option<&Cache<'_>>) {
+    // Claude refuses blocks without words.
+    if text.trim().is_empty() {
+        return;
+    }
+    array.object(|block| {
+        block.text("type", "text");
+        block.text("text", text);
+        block.maybe_raw_text("cache_control", cache.map(Cache::control));
+    });
+}
+
+/// Writes one block, if there is anything to write.
+fn write_part(array: &mut Array<'_>, part: &Part<'_>, losses: &mut Losses) {
     let cache = part.cache.as_ref();
     match &part.content {
-        Content::Text(text) | Content::Refusal(text) => {
-            // Claude refuses blocks without words.
-            if text.trim().is_empty() {
-                return false;
-            }
-            array.object(|block| {
-                block.text("type", "text");
-                block.text("text", text);
-                block.maybe_raw("cache_control", cache);
-            });
-        }
+        Content::Text(text) | Content::Refusal(text) => write_text(array, text, cache),
         Content::Image { source, detail } => {
             if detail.as_deref().is_some_and(|detail| detail != "auto") {
                 losses.no_home("messages.content.image.detail");
@@ -171,7 +164,7 @@ fn write_part(array: &mut Array<'_>, part: &Part<'_>, losses: &mut Losses) -> bo
             array.object(|block| {
                 block.text("type", "image");
                 write_source(block, source);
-                block.maybe_raw("cache_control", cache);
+                block.maybe_raw_text("cache_control", cache.map(Cache::control));
             });
         }
         Content::Document { source, name, context, citations } => array.object(|block| {
@@ -180,22 +173,20 @@ fn write_part(array: &mut Array<'_>, part: &Part<'_>, losses: &mut Losses) -> bo
             block.maybe_text("title", name.as_deref());
             block.maybe_text("context", context.as_deref());
             block.maybe_raw("citations", citations.as_ref());
-            block.maybe_raw("cache_control", cache);
+            block.maybe_raw_text("cache_control", cache.map(Cache::control));
         }),
-        Content::Thought(thought) => return write_thought(array, thought, losses),
+        Content::Thought(thought) => write_thought(array, thought, losses),
         Content::Call(call) => write_call(array, call, cache, losses),
         Content::Other { from: Dialect::Messages, raw, .. } => array.raw(raw.as_str()),
-        Content::Other { kind, .. } => {
-            losses.no_home(format!("messages.content.{kind}"));
-            return false;
+        Content::Other { kind, .. } => losses.no_home(format!("messages.content.{kind}")),
+        Content::Audio(_) => losses.no_home("messages.content.input_audio"),
+        // A result that belongs to no call.
+        Content::Result(result) => {
+            write_text(array, &result.told(), cache);
+            let others = result.parts.iter().filter(|part| part.content.text().is_none());
+            others.for_each(|part| write_part(array, part, losses));
         }
-        Content::Audio(_) => {
-            losses.no_home("messages.content.input_audio");
-            return false;
-        }
-        Content::Result(_) => return false,
     }
-    true
 }
 
 /// Claude takes documents in base64 only as PDF; plain text goes as text.
@@ -232,7 +223,7 @@ fn write_source(block: &mut Object<'_>, source: &Source<'_>) {
 }
 
 /// Only thoughts that Claude itself sealed; others it would refuse.
-fn write_thought(array: &mut Array<'_>, thought: &Thought<'_>, losses: &mut Losses) -> bool {
+fn write_thought(array: &mut Array<'_>, thought: &Thought<'_>, losses: &mut Losses) {
     match &thought.seal {
         Some(Seal::Redacted(data)) => array.object(|block| {
             block.text("type", "redacted_thinking");
@@ -245,20 +236,18 @@ fn write_thought(array: &mut Array<'_>, thought: &Thought<'_>, losses: &mut Loss
         }),
         _ => {
             losses.add("messages.reasoning", "thoughts without Claude's own signature are refused by it");
-            return false;
         }
     }
-    true
 }
 
-fn write_call(array: &mut Array<'_>, call: &ToolCall<'_>, cache: Option<&Raw<'_>>, losses: &mut Losses) {
+fn write_call(array: &mut Array<'_>, call: &ToolCall<'_>, cache: Option<&Cache<'_>>, losses: &mut Losses) {
     let input = input(call, losses);
     array.object(|block| {
         block.text("type", "tool_use");
         block.text("id", &tool_id(&call.id, "toolu_", LONGEST_ID));
         block.text("name", &wire_name(call.namespace.as_deref(), &call.name));
         block.raw("input", &input);
-        block.maybe_raw("cache_control", cache);
+        block.maybe_raw_text("cache_control", cache.map(Cache::control));
     });
 }
 

@@ -3,6 +3,7 @@
 mod blocks;
 mod messages;
 mod models;
+mod plan;
 mod read;
 mod schema;
 mod tools;

@@ -7,7 +7,7 @@ use crate::formats::hub::{
     Call, Content, Dialect, Effort, Losses, Message, OutputFormat, Part, Raw, Role, Text, Thinking, Tool,
     ToolChoice, ToolKind,
 };
-use crate::formats::json::{fields, items, text_at};
+use crate::formats::json::{fields, items, note, text_at};
 
 /// Reads a request; the error is for the client.
 pub(in crate::formats) fn read<'a>(body: &Json<'a>, losses: &mut Losses) -> Result<Call<'a>, String> {
@@ -90,16 +90,19 @@ fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool<'a>> {
         kind: ToolKind::Function { schema: None, strict: None },
         cache: None,
         deferred: false,
+        raw: Some(Raw::of(json)),
     };
     if let Some(kind) = kind.filter(|kind| kind != "custom") {
-        tool.cache = json.key("cache_control").map(|value| Raw::of(&value));
+        tool.cache = json.key("cache_control").filter(Json::is_container).map(|value| Raw::of(&value));
         tool.kind = if kind.starts_with("web_search_") {
+            let known = ["type", "name", "cache_control", "allowed_domains", "user_location", "max_uses"];
+            note(json, &known, "tools.web_search", losses);
             let domains = json.key("allowed_domains").map(|value| Raw::of(&value));
             let location = json.key("user_location").map(|value| Raw::of(&value));
             let max_uses = json.key("max_uses").and_then(|value| value.as_number()).map(Into::into);
-            ToolKind::WebSearch { domains, location, max_uses }
+            ToolKind::WebSearch { domains, location, max_uses, size: None }
         } else {
-            ToolKind::Server { from: Dialect::Messages, kind, raw: Raw::of(json) }
+            ToolKind::Server { from: Dialect::Messages, kind }
         };
         return Some(tool);
     }
@@ -137,6 +140,7 @@ fn read_thinking<'a>(value: &Json<'a>, call: &mut Call<'a>, losses: &mut Losses)
         Some("enabled") => Some(budget.map_or(Thinking::Adaptive, Thinking::Budget)),
         Some("adaptive") => Some(Thinking::Adaptive),
         Some("disabled") => Some(Thinking::Disabled),
+        Some("between_tools") => Some(Thinking::BetweenTools),
         _ => {
             losses.no_home("thinking.type");
             None

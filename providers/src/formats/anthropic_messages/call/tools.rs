@@ -3,26 +3,31 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::models::Model;
 use crate::formats::hub::{Call, Dialect, INPUT, Losses, Raw, Text, Tool, ToolChoice, ToolKind, wire_name};
-use crate::formats::json::{Array, Object};
+use crate::formats::json::{Array, Object, text_at};
 
 /// The web search tool that needs no beta.
 const WEB_SEARCH: &str = "web_search_20250305";
 
 /// `tools`, those that may be used now, and the choice among them.
-pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
+pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, model: Model, losses: &mut Losses) {
     let names: Option<HashSet<&Text<'_>>> = call.allowed_tools.as_ref().map(|names| names.iter().collect());
     let allowed = |tool: &&Tool<'_>| names.as_ref().is_none_or(|names| names.contains(&tool.name));
     let tools: Vec<&Tool<'_>> =
-        call.tools.iter().filter(allowed).filter(|tool| has_home(tool, losses)).collect();
+        call.tools.iter().filter(allowed).filter(|tool| has_home(tool, call, losses)).collect();
     if tools.is_empty() {
         return;
     }
-    body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool)));
-    write_choice(body, call, losses);
+    body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool, call)));
+    write_choice(body, call, model, losses);
 }
 
-fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
+fn has_home(tool: &Tool<'_>, call: &Call<'_>, losses: &mut Losses) -> bool {
+    // The search that finds deferred tools stays behind, so they are all told.
+    if tool.deferred && call.from != Dialect::Messages {
+        losses.no_home("tools.defer_loading");
+    }
     if tool.purpose.is_some() {
         losses.no_home("tools.namespace.description");
     }
@@ -31,7 +36,11 @@ fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
             losses.no_home(format!("tools.{kind}"));
             false
         }
-        ToolKind::Custom { format: Some(_) } => {
+        ToolKind::WebSearch { size: Some(_), .. } => {
+            losses.no_home("tools.web_search.search_context_size");
+            true
+        }
+        ToolKind::Custom { format: Some(format) } if !is_text(format) => {
             losses.add("tools.custom.format", "Claude takes no grammar; the text is asked for as it is");
             true
         }
@@ -39,12 +48,20 @@ fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
     }
 }
 
-fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
-    if let ToolKind::Server { raw, .. } = &tool.kind {
+/// The format of a custom tool that asks for nothing.
+fn is_text(format: &Raw<'_>) -> bool {
+    format.json().is_some_and(|format| text_at(&format, "type").is_none_or(|kind| kind == "text"))
+}
+
+fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
+    // A name that is too long is shortened everywhere.
+    let own =
+        call.from == Dialect::Messages && (tool.name.is_empty() || wire_name(None, &tool.name) == tool.name);
+    if let Some(raw) = tool.raw.as_ref().filter(|_| own) {
         return array.raw(raw.as_str());
     }
     array.object(|object| {
-        if let ToolKind::WebSearch { domains, location, max_uses } = &tool.kind {
+        if let ToolKind::WebSearch { domains, location, max_uses, .. } = &tool.kind {
             object.text("type", WEB_SEARCH);
             object.text("name", "web_search");
             object.maybe_raw("allowed_domains", domains.as_ref());
@@ -74,9 +91,6 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
                 schema.object("properties", |_| {});
             }),
         }
-        if tool.deferred {
-            object.boolean("defer_loading", true);
-        }
         object.maybe_raw("cache_control", tool.cache.as_ref());
     });
 }
@@ -93,7 +107,7 @@ fn typed<'s>(schema: &'s Raw<'_>) -> Cow<'s, str> {
 }
 
 /// `tool_choice`, with the wish for one call at a time.
-fn write_choice(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
+fn write_choice(body: &mut Object<'_>, call: &Call<'_>, model: Model, losses: &mut Losses) {
     let single = call.parallel_tools.map(|parallel| !parallel);
     let choice = match &call.tool_choice {
         None if single == Some(true) => &ToolChoice::Auto,
@@ -107,6 +121,14 @@ fn write_choice(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
         }
         return;
     }
+    let forces = matches!(choice, ToolChoice::Any | ToolChoice::Named { .. });
+    let choice = match forces && call.from != Dialect::Messages && !model.takes_forced_tools() {
+        true => {
+            losses.add("tool_choice", "the model refuses a tool that is forced");
+            &ToolChoice::Auto
+        }
+        false => choice,
+    };
     body.object("tool_choice", |object| {
         match choice {
             ToolChoice::None => return object.text("type", "none"),

@@ -1,16 +1,11 @@
 //! [`Call`] -> Messages request.
 
 use super::messages::Conversation;
-use super::models::Model;
+use super::plan::Plan;
 use super::schema::fit;
 use super::tools::write_tools;
-use crate::formats::hub::{
-    Call, Content, Dialect, Effort, Losses, OutputFormat, Role, Seal, Text, Thinking, ToolChoice,
-};
+use crate::formats::hub::{Call, Dialect, Losses, OutputFormat, Text, Thinking};
 use crate::formats::json::{self, Object};
-
-/// Anthropic's smallest thinking budget.
-const LEAST_BUDGET: u64 = 1024;
 
 /// Writes a request.
 pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -21,7 +16,7 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         body.number("max_tokens", plan.max_tokens);
         conversation.write_system(body);
         conversation.write_messages(body, losses);
-        write_tools(body, call, losses);
+        write_tools(body, call, plan.model, losses);
         write_thinking(body, call, &plan);
         write_output(body, call, &plan, losses);
         write_sampling(body, call, &plan, losses);
@@ -39,100 +34,12 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
     })
 }
 
-/// What depends on the model and on several fields at once.
-struct Plan {
-    max_tokens: u64,
-    thinking: Option<Thinking>,
-    effort: Option<Effort>,
-    model: Model,
-}
-
-impl Plan {
-    fn of(call: &Call<'_>, losses: &mut Losses) -> Self {
-        let model = Model::of(&call.model);
-        let told = call.limits.max_tokens.as_deref().and_then(|text| text.parse().ok());
-        let max_tokens = told.unwrap_or_else(|| model.max_tokens());
-        let mut plan = Plan { max_tokens, thinking: call.reasoning.thinking, effort: None, model };
-        if call.from == Dialect::Messages {
-            plan.effort = call.reasoning.effort;
-            return plan;
-        }
-        plan.choose(call, losses);
-        plan
-    }
-
-    /// From an effort to what the model understands.
-    fn choose(&mut self, call: &Call<'_>, losses: &mut Losses) {
-        let Some(effort) = call.reasoning.effort() else { return };
-        if effort == Effort::None {
-            // Without `thinking` older models do not think; some newer ones cannot be told not to.
-            self.effort = self.model.newest().then_some(Effort::Low);
-            return;
-        }
-        if !self.model.thinks() {
-            losses.add("reasoning_effort", "the model does not think");
-            return;
-        }
-        let forced = matches!(call.tool_choice, Some(ToolChoice::Any | ToolChoice::Named { .. }));
-        if self.model.adapts() {
-            self.effort = Some(effort);
-            if effort == Effort::XHigh && !self.model.newest() {
-                losses.add("reasoning_effort", "the model's highest is high");
-                self.effort = Some(Effort::High);
-            }
-            if forced {
-                losses.add("reasoning_effort", "Claude does not think when a tool is forced");
-            } else {
-                self.thinking = Some(Thinking::Adaptive);
-            }
-            return;
-        }
-        // Thoughts count as output, so the answer keeps at least a fifth.
-        let budget = effort.budget().min(self.max_tokens / 5 * 4);
-        let why = match () {
-            () if forced => "Claude does not think when a tool is forced",
-            () if budget < LEAST_BUDGET => "the output limit leaves no room for thinking",
-            () if interrupted(call) => "the tool loop began without signed thinking",
-            () => {
-                self.thinking = Some(Thinking::Budget(budget));
-                return;
-            }
-        };
-        losses.add("reasoning_effort", why);
-    }
-
-    fn thinks(&self) -> bool {
-        matches!(self.thinking, Some(Thinking::Adaptive | Thinking::Budget(_)))
-    }
-}
-
-/// Whether the last turn calls tools without a thought Claude would know again: then it must not think on.
-fn interrupted(call: &Call<'_>) -> bool {
-    let mut signed = false;
-    for message in call.messages.iter().rev() {
-        let has_result = message.parts.iter().any(|part| matches!(part.content, Content::Result(_)));
-        match message.role {
-            Role::User if !has_result => return false,
-            Role::Assistant => {
-                signed |= message.parts.iter().any(|part| {
-                    matches!(&part.content, Content::Thought(thought)
-                        if matches!(thought.seal, Some(Seal::Signature(_) | Seal::Redacted(_))))
-                });
-                if message.parts.iter().any(|part| matches!(part.content, Content::Call(_))) {
-                    return !signed;
-                }
-            }
-            _ => {}
-        }
-    }
-    false
-}
-
 fn write_thinking(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan) {
     let Some(thinking) = plan.thinking else { return };
     body.object("thinking", |object| {
         match thinking {
             Thinking::Disabled => object.text("type", "disabled"),
+            Thinking::BetweenTools => object.text("type", "between_tools"),
             Thinking::Adaptive => object.text("type", "adaptive"),
             Thinking::Budget(tokens) => {
                 object.text("type", "enabled");
@@ -141,8 +48,8 @@ fn write_thinking(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan) {
         }
         if call.from == Dialect::Messages {
             object.maybe_text("display", call.reasoning.summary.as_deref());
-        } else if thinking == Thinking::Adaptive && call.reasoning.summary.is_some() {
-            object.text("display", "summarized");
+        } else if let (Thinking::Adaptive, Some(summary)) = (thinking, call.reasoning.summary.as_deref()) {
+            object.text("display", if summary == "omitted" { summary } else { "summarized" });
         }
     });
 }
@@ -150,7 +57,14 @@ fn write_thinking(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan) {
 fn write_output(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &mut Losses) {
     let schema = match &call.output {
         OutputFormat::Schema { schema, .. } if call.from == Dialect::Messages => Some(schema.as_str().into()),
-        OutputFormat::Schema { schema, .. } => Some(fit(schema, losses)),
+        OutputFormat::Schema { name, description, schema, .. } => {
+            for (field, told) in [("name", name), ("description", description)] {
+                if told.is_some() {
+                    losses.no_home(format!("response_format.json_schema.{field}"));
+                }
+            }
+            Some(fit(schema, losses))
+        }
         OutputFormat::JsonObject => {
             losses.no_home("response_format.json_object");
             None
@@ -206,8 +120,11 @@ fn write_sampling(body: &mut Object<'_>, call: &Call<'_>, plan: &Plan, losses: &
             top_p = None;
         }
     }
-    for (key, number) in [("temperature", temperature), ("top_p", top_p), ("top_k", limits.top_k.as_deref())]
-    {
+    let mut top_k = limits.top_k.as_deref();
+    if !own && plan.thinks() && top_k.take().is_some() {
+        losses.add("top_k", "Claude takes none while it thinks");
+    }
+    for (key, number) in [("temperature", temperature), ("top_p", top_p), ("top_k", top_k)] {
         if let Some(number) = number {
             body.raw(key, number);
         }
@@ -232,9 +149,8 @@ fn write_cache(body: &mut Object<'_>, call: &Call<'_>) {
     if let Some(cache) = &call.cache_all {
         return body.raw("cache_control", cache.as_str());
     }
-    let parts = call.messages.iter().flat_map(|message| &message.parts);
-    let marked =
-        parts.map(|part| &part.cache).chain(call.tools.iter().map(|tool| &tool.cache)).any(Option::is_some);
+    let mut parts = call.messages.iter().flat_map(|message| &message.parts);
+    let marked = parts.any(|part| part.cache.is_some()) || call.tools.iter().any(|tool| tool.cache.is_some());
     if call.from == Dialect::Messages || call.cache_key.is_none() || marked {
         return;
     }
@@ -260,8 +176,7 @@ fn tier(tier: Option<&str>, losses: &mut Losses) -> Option<&'static str> {
 /// Fields of the own format are kept, those of others are reported.
 fn extra(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     if call.from == Dialect::Messages {
-        call.extra.iter().for_each(|(key, raw)| body.raw(key, raw.as_str()));
-        return;
+        return call.write_extra(Dialect::Messages, body, losses);
     }
     let told = [
         ("metadata", call.metadata.is_some()),
@@ -269,7 +184,12 @@ fn extra(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
         ("top_logprobs", call.limits.top_logprobs.is_some()),
         ("prompt_cache_retention", call.cache_retention.is_some() && call.cache_key.is_none()),
         ("store", call.store == Some(true)),
+        ("stream_options.include_obfuscation", call.obfuscation == Some(true)),
+        ("safety_identifier", call.safety_identifier.is_some() && call.user.is_some()),
     ];
     told.iter().filter(|(_, told)| *told).for_each(|(field, _)| losses.no_home(*field));
-    call.report_extra(losses);
+    for (key, _) in &call.reasoning.extra {
+        losses.no_home(format!("reasoning.{key}"));
+    }
+    call.write_extra(Dialect::Messages, body, losses);
 }

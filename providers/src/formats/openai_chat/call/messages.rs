@@ -1,9 +1,11 @@
 //! Chat messages, read.
 
+use std::collections::{HashMap, VecDeque};
+
 use ccproxy_core::document::{Json, Kind};
 
 use crate::formats::hub::{
-    Call, Content, Dialect, Losses, Message, Part, Raw, Role, Seal, Source, Text, Thought, ToolCall,
+    Cache, Call, Content, Dialect, Losses, Message, Part, Raw, Role, Seal, Source, Text, Thought, ToolCall,
     ToolResult,
 };
 use crate::formats::json::{fields, items, text_at};
@@ -50,7 +52,7 @@ fn read_message<'a>(json: &Json<'a>, losses: &mut Losses) -> Result<Message<'a>,
 
 fn mark<'a>(parts: &mut [Part<'a>], json: &Json<'a>) {
     if let (Some(last), Some(cache)) = (parts.last_mut(), json.key("cache_control")) {
-        last.cache = Some(Raw::of(&cache));
+        last.cache = Some(Cache::Control(Raw::of(&cache)));
     }
 }
 
@@ -169,26 +171,36 @@ fn function<'a>(json: &Json<'a>, id: Text<'a>) -> ToolCall<'a> {
 
 fn result<'a>(json: &Json<'a>, losses: &mut Losses) -> Message<'a> {
     let parts = json.key("content").map(|value| content(&value, losses)).unwrap_or_default();
-    let name = text_at(json, "name");
-    let result = ToolResult {
-        // The older spelling names the function instead.
-        id: text_at(json, "tool_call_id").or(name).unwrap_or_default(),
-        parts,
-        is_error: None,
-        custom: false,
-    };
-    let cache = json.key("cache_control").filter(|cache| cache.is_container()).map(|cache| Raw::of(&cache));
-    let part = Part { content: Content::Result(result), cache };
-    Message { role: Role::User, name: None, parts: vec![part] }
+    // The older spelling names the function instead.
+    let id = text_at(json, "tool_call_id").unwrap_or_default();
+    let name = text_at(json, "name").filter(|_| id.is_empty());
+    let result = ToolResult { id, parts, is_error: None, custom: false };
+    let part = Part { content: Content::Result(result), cache: Cache::of(json) };
+    Message { role: Role::User, name, parts: vec![part] }
 }
 
-/// Calls in the older spelling have no id; their results go by the name.
+/// Calls in the older spelling have no id; their results go by the name, one after the other.
 fn name_old_calls(messages: &mut [Message<'_>]) {
-    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
-        if let Content::Call(call) = &mut part.content
-            && call.id.is_empty()
-        {
-            call.id = call.name.clone();
+    let mut waiting: HashMap<String, VecDeque<String>> = HashMap::new();
+    let mut count = 0;
+    for message in messages {
+        let results = message.name.clone().filter(|_| message.role == Role::User);
+        for part in &mut message.parts {
+            match &mut part.content {
+                Content::Call(call) if call.id.is_empty() => {
+                    let id = format!("call_{count}_{}", call.name);
+                    count += 1;
+                    waiting.entry(call.name.to_string()).or_default().push_back(id.clone());
+                    call.id = id.into();
+                }
+                Content::Result(result) if result.id.is_empty() => {
+                    let name = results.as_deref().unwrap_or_default();
+                    let id = waiting.get_mut(name).and_then(VecDeque::pop_front);
+                    result.id = id.unwrap_or_else(|| name.to_owned()).into();
+                    message.name = None;
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -221,8 +233,7 @@ fn read_part<'a>(part: &Json<'a>, losses: &mut Losses) -> Option<Part<'a>> {
             Content::Other { from: Dialect::Chat, kind, raw: Raw::of(part) }
         }
     };
-    let cache = part.key("cache_control").filter(|cache| cache.is_container()).map(|cache| Raw::of(&cache));
-    Some(Part { content, cache })
+    Some(Part { content, cache: Cache::of(part) })
 }
 
 fn file<'a>(file: &Json<'a>) -> Option<Content<'a>> {

@@ -1,5 +1,6 @@
 //! Requests of Chat Completions, both ways.
 
+mod content;
 mod messages;
 mod read;
 mod tools;

@@ -7,7 +7,7 @@ use super::tools::{read_choice, read_function, read_tool};
 use crate::formats::hub::{
     Call, Dialect, Effort, Losses, OutputFormat, Raw, Text, Thinking, Tool, ToolChoice, ToolKind,
 };
-use crate::formats::json::{fields, items, text_at};
+use crate::formats::json::{fields, items, note, text_at};
 
 /// Reads a request; the error is for the client.
 pub(in crate::formats) fn read<'a>(body: &Json<'a>, losses: &mut Losses) -> Result<Call<'a>, String> {
@@ -17,8 +17,10 @@ pub(in crate::formats) fn read<'a>(body: &Json<'a>, losses: &mut Losses) -> Resu
             "model" => call.model = value.as_str().ok_or("`model` must be a string")?,
             "stream" => call.stream = value.as_bool().unwrap_or(false),
             "stream_options" => {
-                call.include_usage =
-                    value.key("include_usage").and_then(|value| value.as_bool()) == Some(true);
+                let told = |key: &str| value.key(key).and_then(|value| value.as_bool());
+                call.include_usage = told("include_usage") == Some(true);
+                call.obfuscation = told("include_obfuscation");
+                note(&value, &["include_usage", "include_obfuscation"], "stream_options", losses);
             }
             "messages" => read_messages(&value, &mut call, losses)?,
             "tools" => call.tools.extend(items(&value).filter_map(|tool| read_tool(&tool, losses))),
@@ -35,7 +37,7 @@ pub(in crate::formats) fn read<'a>(body: &Json<'a>, losses: &mut Losses) -> Resu
                     None => text_at(&value, "name").map(|name| ToolChoice::Named { name, custom: false }),
                 };
             }
-            "web_search_options" => call.tools.push(web_search(&value)),
+            "web_search_options" => call.tools.push(web_search(&value, losses)),
             "max_completion_tokens" => call.limits.max_tokens = value.as_number().map(Into::into),
             "max_tokens" => {
                 let told = value.as_number().map(Into::into);
@@ -72,7 +74,17 @@ fn read_rest<'a>(key: Text<'a>, value: &Json<'a>, call: &mut Call<'a>, losses: &
             let effort = text_at(value, "effort").and_then(|word| Effort::read(&word));
             call.reasoning.effort = effort.or(call.reasoning.effort);
             let budget = value.key("max_tokens").and_then(|value| value.as_u64());
-            call.reasoning.thinking = budget.map(Thinking::Budget).or(call.reasoning.thinking);
+            let told = |key: &str| value.key(key).and_then(|value| value.as_bool());
+            let wished = match told("enabled") {
+                Some(true) => Some(Thinking::Adaptive),
+                Some(false) => Some(Thinking::Disabled),
+                None => None,
+            };
+            call.reasoning.thinking = budget.map(Thinking::Budget).or(wished).or(call.reasoning.thinking);
+            if told("exclude") == Some(true) {
+                call.reasoning.summary = Some("omitted".into());
+            }
+            note(value, &["effort", "max_tokens", "enabled", "exclude", "summary"], "reasoning", losses);
         }
         "thinking" if value.kind() == Kind::Object => {
             call.reasoning.thinking = match text_at(value, "type").as_deref() {
@@ -120,7 +132,8 @@ fn read_format<'a>(value: &Json<'a>, losses: &mut Losses) -> OutputFormat<'a> {
     }
 }
 
-fn web_search<'a>(options: &Json<'a>) -> Tool<'a> {
+fn web_search<'a>(options: &Json<'a>, losses: &mut Losses) -> Tool<'a> {
+    note(options, &["user_location", "search_context_size"], "web_search_options", losses);
     let place = options.key("user_location").and_then(|place| place.key("approximate"));
     let location = place.map(|place| {
         let mut text = String::from("{\"type\":\"approximate\"");
@@ -138,8 +151,14 @@ fn web_search<'a>(options: &Json<'a>) -> Tool<'a> {
         purpose: None,
         name: "web_search".into(),
         description: None,
-        kind: ToolKind::WebSearch { domains: None, location, max_uses: None },
+        kind: ToolKind::WebSearch {
+            domains: None,
+            location,
+            max_uses: None,
+            size: text_at(options, "search_context_size"),
+        },
         cache: None,
         deferred: false,
+        raw: None,
     }
 }

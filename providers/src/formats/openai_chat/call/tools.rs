@@ -18,6 +18,7 @@ pub(super) fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool
             kind: ToolKind::Custom { format: custom.key("format").map(|format| Raw::of(&format)) },
             cache: None,
             deferred: false,
+            raw: None,
         },
         // Some clients write the fields of the function beside its type.
         (None, None) if text_at(json, "name").is_some() && json.key("parameters").is_some() => {
@@ -28,16 +29,14 @@ pub(super) fn read_tool<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<Tool
             purpose: None,
             name: text_at(json, "name").unwrap_or_default(),
             description: None,
-            kind: ToolKind::Server {
-                from: Dialect::Chat,
-                kind: kind.unwrap_or_default(),
-                raw: Raw::of(json),
-            },
+            kind: ToolKind::Server { from: Dialect::Chat, kind: kind.unwrap_or_default() },
             cache: None,
             deferred: false,
+            raw: None,
         },
     };
     tool.cache = tool.cache.or(cache);
+    tool.raw = Some(Raw::of(json));
     Some(tool)
 }
 
@@ -50,6 +49,7 @@ pub(super) fn read_function<'a>(json: &Json<'a>, losses: &mut Losses) -> Option<
         kind: ToolKind::Function { schema: None, strict: None },
         cache: None,
         deferred: false,
+        raw: None,
     };
     let (mut schema, mut strict) = (None, None);
     for (key, value) in fields(json) {
@@ -102,17 +102,18 @@ pub(super) fn read_choice<'a>(value: &Json<'a>, call: &mut Call<'a>) {
 
 pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     let tools: Vec<&Tool<'_>> = call.tools.iter().filter(|tool| has_home(tool, losses)).collect();
+    call.report_binding(losses);
     if !tools.is_empty() {
-        body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool)));
+        body.array("tools", |array| tools.iter().for_each(|tool| write_tool(array, tool, call)));
         write_choice(body, call, losses);
         body.maybe_boolean("parallel_tool_calls", call.parallel_tools);
     }
     for tool in &call.tools {
-        if let ToolKind::WebSearch { domains, location, max_uses } = &tool.kind {
+        if let ToolKind::WebSearch { domains, location, max_uses, size } = &tool.kind {
             if domains.is_some() || max_uses.is_some() {
                 losses.no_home("tools.web_search");
             }
-            write_search(body, location.as_ref());
+            write_search(body, location.as_ref(), size.as_deref());
         }
     }
 }
@@ -139,10 +140,15 @@ fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
     }
 }
 
-fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
+fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
+    // A name that is too long is shortened everywhere.
+    let own =
+        call.from == Dialect::Chat && (tool.name.is_empty() || wire_name(None, &tool.name) == tool.name);
+    if let Some(raw) = tool.raw.as_ref().filter(|_| own) {
+        return array.raw(raw.as_str());
+    }
     let name = wire_name(tool.namespace.as_deref(), &tool.name);
     match &tool.kind {
-        ToolKind::Server { raw, .. } => array.raw(raw.as_str()),
         ToolKind::Custom { format } => array.object(|object| {
             object.text("type", "custom");
             object.object("custom", |custom| {
@@ -158,11 +164,13 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>) {
             object.object("function", |function| {
                 function.text("name", &name);
                 function.maybe_text("description", tool.description.as_deref());
-                function.maybe_raw("parameters", schema.as_ref());
-                function.maybe_boolean("strict", *strict);
+                let Some(schema) = schema else { return function.maybe_boolean("strict", *strict) };
+                let (schema, strict) = call.binding(schema, *strict);
+                function.raw("parameters", &schema);
+                function.maybe_boolean("strict", strict);
             });
         }),
-        ToolKind::WebSearch { .. } => {}
+        ToolKind::Server { .. } | ToolKind::WebSearch { .. } => {}
     }
 }
 
@@ -181,8 +189,9 @@ fn write_format(custom: &mut Object<'_>, format: &Raw<'_>) {
     });
 }
 
-fn write_search(body: &mut Object<'_>, location: Option<&Raw<'_>>) {
+fn write_search(body: &mut Object<'_>, location: Option<&Raw<'_>>, size: Option<&str>) {
     body.object("web_search_options", |options| {
+        options.maybe_text("search_context_size", size);
         let place = location.and_then(|location| location.json());
         let Some(place) = place.filter(Json::is_container) else { return };
         options.object("user_location", |user| {

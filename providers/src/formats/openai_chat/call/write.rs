@@ -1,15 +1,20 @@
 //! [`Call`] -> chat request.
 
+use super::content::{write_part, write_text};
 use super::tools::write_tools;
+use std::borrow::Cow;
+
 use crate::formats::hub::{
-    Call, Content, Dialect, Losses, OutputFormat, Part, Role, Source, Text, ToolCall, Turn, conversation_key,
-    end_user, instructions, tool_id, turns, wire_name,
+    Answered, Call, Content, Dialect, Losses, OutputFormat, Part, Role, Text, ToolCall, Turn,
+    conversation_key, end_user, instructions, tool_id, turns, wire_name,
 };
 use crate::formats::json::{self, Array, Object};
 use crate::formats::quirk::Quirk;
 
 /// Longest id of a tool call that OpenAI takes.
 const LONGEST_ID: usize = 40;
+/// Most stop sequences that chat takes.
+const MOST_STOPS: usize = 4;
 
 /// Writes a request.
 pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8> {
@@ -21,11 +26,10 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
             }
         });
         write_tools(body, call, losses);
-        write_limits(body, call);
-        if let Some(effort) = call.reasoning.effort() {
-            body.text("reasoning_effort", effort.openai_word());
-        }
-        write_format(body, call);
+        write_limits(body, call, losses);
+        body.maybe_text("reasoning_effort", call.openai_effort());
+        report_reasoning(call, losses);
+        write_format(body, call, losses);
         body.maybe_text("verbosity", call.verbosity.as_deref());
         if !call.server.has(Quirk::NoCacheKey) {
             body.maybe_text("prompt_cache_key", conversation_key(call).as_deref());
@@ -41,22 +45,32 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         if call.stream {
             body.boolean("stream", true);
             // The other formats tell usage in every stream.
-            let wanted = call.include_usage || call.from != Dialect::Chat;
-            if wanted && !call.server.has(Quirk::NoStreamOptions) {
-                body.object("stream_options", |options| options.boolean("include_usage", true));
+            let usage = call.include_usage || call.from != Dialect::Chat;
+            if (usage || call.obfuscation.is_some()) && !call.server.has(Quirk::NoStreamOptions) {
+                body.object("stream_options", |options| {
+                    options.maybe_boolean("include_usage", usage.then_some(true));
+                    options.maybe_boolean("include_obfuscation", call.obfuscation);
+                });
             }
         }
-        match call.from {
-            Dialect::Chat => call.extra.iter().for_each(|(key, raw)| body.raw(key, raw.as_str())),
-            _ => call.report_extra(losses),
-        }
+        call.write_extra(Dialect::Chat, body, losses);
         if call.cache_all.is_some() {
             losses.add("cache_control", "the provider caches by itself");
         }
     })
 }
 
-fn write_limits(body: &mut Object<'_>, call: &Call<'_>) {
+/// What else Responses says of thinking.
+fn report_reasoning(call: &Call<'_>, losses: &mut Losses) {
+    if call.from == Dialect::Responses && call.reasoning.summary.is_some() {
+        losses.no_home("reasoning.summary");
+    }
+    for (key, _) in &call.reasoning.extra {
+        losses.no_home(format!("reasoning.{key}"));
+    }
+}
+
+fn write_limits(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     let limits = &call.limits;
     let most = if call.server.has(Quirk::MaxTokens) { "max_tokens" } else { "max_completion_tokens" };
     let numbers = [
@@ -73,11 +87,15 @@ fn write_limits(body: &mut Object<'_>, call: &Call<'_>) {
     }
     body.maybe_boolean("logprobs", limits.logprobs.or(limits.top_logprobs.as_ref().map(|_| true)));
     if !limits.stop.is_empty() {
-        body.array("stop", |array| limits.stop.iter().for_each(|stop| array.text(stop)));
+        let most = if call.from == Dialect::Chat { limits.stop.len() } else { MOST_STOPS };
+        if limits.stop.len() > most {
+            losses.add("stop_sequences", "chat takes four");
+        }
+        body.array("stop", |array| limits.stop.iter().take(most).for_each(|stop| array.text(stop)));
     }
 }
 
-fn write_format(body: &mut Object<'_>, call: &Call<'_>) {
+fn write_format(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     match &call.output {
         OutputFormat::Text => {}
         OutputFormat::JsonObject => {
@@ -89,9 +107,8 @@ fn write_format(body: &mut Object<'_>, call: &Call<'_>) {
                 format.object("json_schema", |inner| {
                     inner.text("name", name.as_deref().unwrap_or("answer"));
                     inner.maybe_text("description", description.as_deref());
-                    inner.raw("schema", schema.as_str());
-                    // Anthropic's schemas always bind.
-                    let strict = strict.or((call.from == Dialect::Messages).then_some(true));
+                    let (schema, strict) = call.binding_answer(schema, *strict, losses);
+                    inner.raw("schema", &schema);
                     inner.maybe_boolean("strict", strict);
                 });
             })
@@ -107,70 +124,95 @@ fn write_turn(array: &mut Array<'_>, turn: &Turn<'_, '_>, call: &Call<'_>, losse
         Role::User => "user",
     };
     for part in turn.parts.iter().copied().chain(turn.results.iter().map(|answered| answered.part)) {
-        if part.cache.is_some() {
+        if part.marked() {
             losses.add("cache_control", "the provider caches by itself");
         }
     }
     if turn.role.instructs() {
-        let text = instructions(turn.parts.iter().copied(), losses);
-        if !text.is_empty() {
-            array.object(|message| {
-                message.text("role", role);
-                message.maybe_text("name", turn.name.map(|name| &**name));
-                message.text("content", &text);
-            });
-        }
-        return;
+        return write_instructions(array, role, turn, losses);
     }
     // Tool messages hold texts only; what else a tool answered follows as the user's.
     let mut shown: Vec<(&str, &Part<'_>)> = Vec::new();
     for answered in &turn.results {
-        let result = answered.result;
-        if result.is_error == Some(true) {
-            losses.no_home("messages.tool_result.is_error");
-        }
-        let (texts, others): (Vec<&Part<'_>>, Vec<&Part<'_>>) =
-            result.parts.iter().partition(|part| matches!(part.content, Content::Text(_)));
-        let texts: Vec<&str> = texts.iter().filter_map(|part| part.content.text()).collect();
-        array.object(|message| {
-            message.text("role", "tool");
-            message.text("tool_call_id", &tool_id(&result.id, "call_", LONGEST_ID));
-            match &texts[..] {
-                [] if others.is_empty() => message.text("content", ""),
-                [] => message.text("content", "[the tool's answer follows in the next message]"),
-                texts => message.text("content", &texts.join("\n")),
-            }
-        });
-        shown.extend(others.into_iter().map(|part| (&*result.id, part)));
+        shown.extend(
+            write_result(array, answered, losses).into_iter().map(|part| (&*answered.result.id, part)),
+        );
     }
-    let orphans: Vec<String> = turn.orphans.iter().map(|orphan| orphan.told()).collect();
-    let parts: Vec<&Part<'_>> = turn.parts.clone();
-    if parts.is_empty() && shown.is_empty() && orphans.is_empty() {
-        if turn.results.is_empty() {
-            write_user(array, turn, |message| message.text("content", ""));
-        }
-        return;
-    }
-    if let ([Part { content: Content::Text(text), .. }], true, true) =
-        (&parts[..], shown.is_empty(), orphans.is_empty())
+    if let ([part @ Part { content: Content::Text(text), .. }], true) = (&turn.parts[..], shown.is_empty())
+        && part.breakpoint().is_none()
     {
-        write_user(array, turn, |message| message.text("content", text));
+        return write_user(array, turn, |message| message.text("content", text));
+    }
+    let mut content = Vec::new();
+    let mut list = Array::open(&mut content);
+    let mut before = None;
+    for (id, part) in shown {
+        if before.replace(id) != Some(id) {
+            let told = format!("[from the answer of tool call {}]", tool_id(id, "call_", LONGEST_ID));
+            write_text(&mut list, &told, None);
+        }
+        write_part(&mut list, part, losses);
+    }
+    turn.parts.iter().for_each(|part| write_part(&mut list, part, losses));
+    list.close();
+    match &content[..] {
+        b"[]" if !turn.results.is_empty() => {}
+        b"[]" if turn.parts.is_empty() => write_user(array, turn, |message| message.text("content", "")),
+        // Nothing of it has a place.
+        b"[]" => {}
+        content => {
+            write_user(array, turn, |message| message.raw("content", &String::from_utf8_lossy(content)))
+        }
+    }
+}
+
+/// Instructions are one text, but for marks on its parts.
+fn write_instructions(array: &mut Array<'_>, role: &str, turn: &Turn<'_, '_>, losses: &mut Losses) {
+    let text = instructions(turn.parts.iter().copied(), losses);
+    if text.is_empty() {
         return;
     }
-    write_user(array, turn, |message| {
-        message.array("content", |content| {
-            let mut before = None;
-            for (id, part) in shown {
-                if before.replace(id) != Some(id) {
-                    let told = format!("[from the answer of tool call {}]", tool_id(id, "call_", LONGEST_ID));
-                    write_text(content, &told);
-                }
-                write_part(content, part, losses);
-            }
-            parts.iter().for_each(|part| write_part(content, part, losses));
-            orphans.iter().for_each(|orphan| write_text(content, orphan));
-        });
+    array.object(|message| {
+        message.text("role", role);
+        message.maybe_text("name", turn.name.map(|name| &**name));
+        match turn.parts.iter().any(|part| part.breakpoint().is_some()) {
+            true => message.array("content", |content| {
+                turn.parts.iter().for_each(|part| write_part(content, part, losses));
+            }),
+            false => message.text("content", &text),
+        }
     });
+}
+
+/// Writes a tool's answer; what it holds besides text is left over.
+fn write_result<'c, 'a>(
+    array: &mut Array<'_>,
+    answered: &Answered<'c, 'a>,
+    losses: &mut Losses,
+) -> Vec<&'c Part<'a>> {
+    let result = answered.result;
+    if result.is_error == Some(true) {
+        losses.no_home("messages.tool_result.is_error");
+    }
+    let texts: Vec<Cow<'_, str>> = result.parts.iter().filter_map(|part| part.content.told()).collect();
+    let others: Vec<&Part<'_>> = result.parts.iter().filter(|part| part.content.told().is_none()).collect();
+    let shown = others.iter().any(|part| part.content.is_media());
+    array.object(|message| {
+        message.text("role", "tool");
+        message.text("tool_call_id", &tool_id(&result.id, "call_", LONGEST_ID));
+        match texts.is_empty() && shown {
+            true => message.text("content", "[the tool's answer follows in the next message]"),
+            false => message.text("content", &texts.join("\n")),
+        }
+    });
+    let (media, lost): (Vec<&Part<'_>>, Vec<&Part<'_>>) =
+        others.into_iter().partition(|part| part.content.is_media());
+    for part in lost {
+        if let Content::Other { kind, .. } = &part.content {
+            losses.no_home(format!("messages.content.{kind}"));
+        }
+    }
+    media
 }
 
 fn write_user(array: &mut Array<'_>, turn: &Turn<'_, '_>, fill: impl FnOnce(&mut Object<'_>)) {
@@ -181,75 +223,12 @@ fn write_user(array: &mut Array<'_>, turn: &Turn<'_, '_>, fill: impl FnOnce(&mut
     });
 }
 
-fn write_text(content: &mut Array<'_>, text: &str) {
-    content.object(|object| {
-        object.text("type", "text");
-        object.text("text", text);
-    });
-}
-
-fn write_part(content: &mut Array<'_>, part: &Part<'_>, losses: &mut Losses) {
-    match &part.content {
-        Content::Text(text) | Content::Refusal(text) => write_text(content, text),
-        Content::Image { source, detail } => match source.to_url() {
-            Some(url) => content.object(|object| {
-                object.text("type", "image_url");
-                object.object("image_url", |image| {
-                    image.text("url", &url);
-                    image.maybe_text("detail", detail.as_deref());
-                });
-            }),
-            None => losses.no_home("messages.content.image.file_id"),
-        },
-        Content::Document { source, name, context, citations } => {
-            if citations.is_some() {
-                losses.no_home("messages.content.document.citations");
-            }
-            let name = name.as_deref();
-            if let Some(context) = context {
-                write_text(content, context);
-            }
-            match source {
-                Source::Text(text) => write_text(content, &titled(name, text)),
-                Source::Base64 { .. } => content.object(|object| {
-                    object.text("type", "file");
-                    object.object("file", |file| {
-                        // OpenAI asks for a name beside the data.
-                        file.text("filename", name.unwrap_or("document.pdf"));
-                        file.maybe_text("file_data", source.to_url().as_deref());
-                    });
-                }),
-                Source::Id(id) => content.object(|object| {
-                    object.text("type", "file");
-                    object.object("file", |file| file.text("file_id", id));
-                }),
-                Source::Url(url) => {
-                    losses
-                        .add("messages.content.document.url", "told as text: chat takes no documents by URL");
-                    write_text(content, &titled(name, url));
-                }
-            }
-        }
-        Content::Audio(raw) => content.object(|object| {
-            object.text("type", "input_audio");
-            object.raw("input_audio", raw.as_str());
-        }),
-        Content::Other { from: Dialect::Chat, raw, .. } => content.raw(raw.as_str()),
-        Content::Other { kind, .. } => losses.no_home(format!("messages.content.{kind}")),
-        Content::Thought(_) | Content::Call(_) | Content::Result(_) => {}
-    }
-}
-
-fn titled(name: Option<&str>, text: &str) -> String {
-    name.map_or_else(|| text.to_owned(), |name| format!("{name}\n\n{text}"))
-}
-
 fn write_assistant(array: &mut Array<'_>, turn: &Turn<'_, '_>, call: &Call<'_>, losses: &mut Losses) {
     let (mut text, mut refusal, mut thoughts) = (String::new(), String::new(), Vec::new());
     let mut calls: Vec<&ToolCall<'_>> = Vec::new();
     let mut sealed = Vec::new();
     for part in &turn.parts {
-        if part.cache.is_some() {
+        if part.marked() {
             losses.add("cache_control", "the provider caches by itself");
         }
         match &part.content {
@@ -309,7 +288,7 @@ fn write_call(array: &mut Array<'_>, call: &ToolCall<'_>) {
         object.text("type", "function");
         object.object("function", |function| {
             function.text("name", &name);
-            function.text("arguments", &call.arguments);
+            function.text("arguments", call.json_arguments());
         });
     });
 }

@@ -11,6 +11,7 @@ pub(super) struct Whole {
     pub(super) thoughts: String,
     pub(super) details: Vec<String>,
     pub(super) annotations: Vec<String>,
+    pub(super) logprobs: Vec<String>,
     pub(super) calls: Vec<Call>,
 }
 
@@ -63,6 +64,13 @@ pub(super) fn head(object: &mut Object<'_>, id: &str, kind: &str, created: u64, 
     object.text("model", model);
 }
 
+pub(super) fn write_logprobs(choice: &mut Object<'_>, entries: &[String]) {
+    choice.object("logprobs", |logprobs| {
+        logprobs.array("content", |content| entries.iter().for_each(|entry| content.raw(entry)));
+        logprobs.null("refusal");
+    });
+}
+
 pub(super) fn annotation(source: &Citation<'_>, began: u64, end: u64) -> String {
     let (start, end) = source.range.unwrap_or((began, end));
     json::object_text(|object| {
@@ -84,7 +92,7 @@ pub(super) fn counts(usage: &mut Object<'_>, tokens: &Tokens) {
     usage.object("prompt_tokens_details", |details| {
         details.number("cached_tokens", tokens.cache_read.unwrap_or(0));
         if let Some(written) = tokens.cache_write {
-            details.number("cache_creation_tokens", written);
+            details.number("cache_write_tokens", written);
         }
     });
     usage.object("completion_tokens_details", |details| {

@@ -7,7 +7,7 @@ use super::tools::read_tools;
 use crate::formats::hub::{
     Call, Content, Dialect, Losses, Message, Part, Raw, Role, Seal, Text, Thought, ToolCall, ToolResult,
 };
-use crate::formats::json::{items, text_at};
+use crate::formats::json::{items, note, text_at};
 
 pub(super) fn read_input<'a>(
     value: &Json<'a>,
@@ -33,10 +33,18 @@ fn read_item<'a>(item: &Json<'a>, call: &mut Call<'a>, losses: &mut Losses) -> R
     let part = match &*kind {
         "message" => return read_message(item, call, losses),
         "reasoning" => (Role::Assistant, Content::Thought(thought(item))),
-        "function_call" => (Role::Assistant, Content::Call(tool_call(item, "arguments", false))),
-        "custom_tool_call" => (Role::Assistant, Content::Call(tool_call(item, "input", true))),
-        "function_call_output" => (Role::User, Content::Result(result(item, false, losses))),
-        "custom_tool_call_output" => (Role::User, Content::Result(result(item, true, losses))),
+        // Fields such as `caller` tell of programs that only OpenAI runs.
+        "function_call" | "custom_tool_call" | "function_call_output" | "custom_tool_call_output" => {
+            let known =
+                ["type", "id", "status", "call_id", "name", "namespace", "arguments", "input", "output"];
+            note(item, &known, "input", losses);
+            match &*kind {
+                "function_call" => (Role::Assistant, Content::Call(tool_call(item, "arguments", false))),
+                "custom_tool_call" => (Role::Assistant, Content::Call(tool_call(item, "input", true))),
+                "function_call_output" => (Role::User, Content::Result(result(item, false, losses))),
+                _ => (Role::User, Content::Result(result(item, true, losses))),
+            }
+        }
         // Codex puts the tools of its newer models into the conversation.
         "additional_tools" => {
             if let Some(tools) = item.key("tools") {
@@ -75,6 +83,7 @@ fn read_message<'a>(item: &Json<'a>, call: &mut Call<'a>, losses: &mut Losses) -
         Some(other) => return Err(format!("an input item has the unknown role `{other}`")),
         None => return Err("an input message needs a `role`".into()),
     };
+    note(item, &["type", "id", "status", "role", "content"], "input", losses);
     let parts = item.key("content").map(|content| read_content(&content, losses)).unwrap_or_default();
     call.messages.push(Message { role, name: None, parts });
     Ok(())

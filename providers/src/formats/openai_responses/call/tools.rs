@@ -3,7 +3,7 @@
 use ccproxy_core::document::Json;
 
 use crate::formats::hub::{Call, Dialect, Losses, Raw, Text, Tool, ToolChoice, ToolKind, wire_name};
-use crate::formats::json::{Array, Object, fields, items, text_at};
+use crate::formats::json::{Array, Object, fields, items, note, text_at};
 
 /// Reads tools; those of a namespace carry its name.
 pub(super) fn read_tools<'a>(
@@ -41,6 +41,7 @@ fn read_tool<'a>(
         kind: ToolKind::Function { schema: None, strict: None },
         cache: json.key("cache_control").filter(|cache| cache.is_container()).map(|cache| Raw::of(&cache)),
         deferred: json.key("defer_loading").and_then(|value| value.as_bool()) == Some(true),
+        raw: Some(Raw::of(json)),
     };
     tool.kind = match &*kind {
         "function" => {
@@ -63,16 +64,22 @@ fn read_tool<'a>(
         }
         "custom" => ToolKind::Custom { format: json.key("format").map(|format| Raw::of(&format)) },
         "web_search" | "web_search_2025_08_26" | "web_search_preview" | "web_search_preview_2025_03_11" => {
+            let known = ["type", "filters", "user_location", "search_context_size"];
+            note(json, &known, "tools.web_search", losses);
             let filters = json.key("filters");
+            if let Some(filters) = &filters {
+                note(filters, &["allowed_domains"], "tools.web_search.filters", losses);
+            }
             ToolKind::WebSearch {
                 domains: filters
                     .and_then(|filters| filters.key("allowed_domains"))
                     .map(|value| Raw::of(&value)),
                 location: json.key("user_location").filter(Json::is_container).map(|value| Raw::of(&value)),
                 max_uses: None,
+                size: text_at(json, "search_context_size"),
             }
         }
-        _ => ToolKind::Server { from: Dialect::Responses, kind, raw: Raw::of(json) },
+        _ => ToolKind::Server { from: Dialect::Responses, kind },
     };
     Some(tool)
 }
@@ -107,10 +114,11 @@ pub(super) fn read_choice<'a>(value: &Json<'a>, call: &mut Call<'a>) {
 }
 
 pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
-    let tools: Vec<&Tool<'_>> = call.tools.iter().filter(|tool| has_home(tool, losses)).collect();
+    let tools: Vec<&Tool<'_>> = call.tools.iter().filter(|tool| has_home(tool, call, losses)).collect();
     if tools.is_empty() {
         return;
     }
+    call.report_binding(losses);
     let own = call.from == Dialect::Responses;
     body.array("tools", |array| {
         let mut rest = &tools[..];
@@ -126,9 +134,10 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut L
                     object.text("type", "namespace");
                     object.text("name", name);
                     object.maybe_text("description", first.purpose.as_deref());
-                    object.array("tools", |inner| group.iter().for_each(|tool| write_tool(inner, tool, own)));
+                    object
+                        .array("tools", |inner| group.iter().for_each(|tool| write_tool(inner, tool, call)));
                 }),
-                None => write_tool(array, first, own),
+                None => write_tool(array, first, call),
             }
             rest = others;
         }
@@ -137,7 +146,11 @@ pub(super) fn write_tools(body: &mut Object<'_>, call: &Call<'_>, losses: &mut L
     body.maybe_boolean("parallel_tool_calls", call.parallel_tools);
 }
 
-fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
+fn has_home(tool: &Tool<'_>, call: &Call<'_>, losses: &mut Losses) -> bool {
+    // The search that finds deferred tools stays behind, so they are all told.
+    if tool.deferred && call.from != Dialect::Responses {
+        losses.no_home("tools.defer_loading");
+    }
     if tool.cache.is_some() {
         losses.add("cache_control", "the provider caches by itself");
     }
@@ -154,15 +167,16 @@ fn has_home(tool: &Tool<'_>, losses: &mut Losses) -> bool {
     }
 }
 
-fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, own: bool) {
-    if let ToolKind::Server { raw, .. } = &tool.kind {
+fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, call: &Call<'_>) {
+    let own = call.from == Dialect::Responses;
+    if let Some(raw) = tool.raw.as_ref().filter(|_| own) {
         return array.raw(raw.as_str());
     }
-    // Namespaces are written as such only where they came as such.
-    let name = wire_name(tool.namespace.as_deref().filter(|_| !own), &tool.name);
+    let name = wire_name(tool.namespace.as_deref(), &tool.name);
     array.object(|object| match &tool.kind {
-        ToolKind::WebSearch { domains, location, .. } => {
+        ToolKind::WebSearch { domains, location, size, .. } => {
             object.text("type", "web_search");
+            object.maybe_text("search_context_size", size.as_deref());
             if let Some(domains) = domains {
                 object.object("filters", |filters| filters.raw("allowed_domains", domains.as_str()));
             }
@@ -180,15 +194,14 @@ fn write_tool(array: &mut Array<'_>, tool: &Tool<'_>, own: bool) {
             object.text("type", "function");
             object.text("name", &name);
             object.maybe_text("description", tool.description.as_deref());
-            match schema {
-                Some(schema) => object.raw("parameters", schema.as_str()),
-                None => object.raw("parameters", "{\"type\":\"object\",\"properties\":{}}"),
-            }
             // Left out it would mean true here, and false in the other formats.
-            object.maybe_boolean("strict", strict.or((!own).then_some(false)));
-            if tool.deferred && own {
-                object.boolean("defer_loading", true);
-            }
+            let strict = strict.or((!own).then_some(false));
+            let (schema, strict) = match schema {
+                Some(schema) => call.binding(schema, strict),
+                None => ("{\"type\":\"object\",\"properties\":{}}".into(), strict),
+            };
+            object.raw("parameters", &schema);
+            object.maybe_boolean("strict", strict);
         }
         ToolKind::Server { .. } => {}
     });

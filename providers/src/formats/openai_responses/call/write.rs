@@ -1,9 +1,10 @@
 //! [`Call`] -> Responses request.
 
 use super::content::{write_part, write_text};
+use super::read::LOGPROBS;
 use super::tools::write_tools;
 use crate::formats::hub::{
-    Call, Content, Dialect, Losses, OutputFormat, Part, Role, Seal, Thinking, Thought, ToolCall, Turn,
+    Call, Content, Dialect, Losses, Message, OutputFormat, Part, Role, Seal, Thought, ToolCall, Turn,
     conversation_key, end_user, instructions, tool_id, turns, wire_name,
 };
 use crate::formats::json::{self, Array, Object};
@@ -16,7 +17,7 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
     let own = call.from == Dialect::Responses;
     json::object(|body| {
         body.text("model", &call.model);
-        let leading = call.messages.iter().take_while(|message| message.role == Role::System).count();
+        let leading = leading(call);
         let parts = call.messages[..leading].iter().flat_map(|message| &message.parts);
         let text = instructions(parts, losses);
         if !text.is_empty() {
@@ -41,7 +42,7 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
             }
         }
         write_reasoning(body, call);
-        write_format(body, call);
+        write_format(body, call, losses);
         body.maybe_text("prompt_cache_key", conversation_key(call).as_deref());
         body.maybe_text("prompt_cache_retention", call.cache_retention.as_deref());
         body.maybe_text("user", end_user(call).as_deref());
@@ -52,23 +53,36 @@ pub(in crate::formats) fn write(call: &Call<'_>, losses: &mut Losses) -> Vec<u8>
         body.maybe_boolean("store", call.store.or((!own).then_some(false)));
         if call.stream {
             body.boolean("stream", true);
+            if let Some(hides) = call.obfuscation {
+                body.object("stream_options", |options| options.boolean("include_obfuscation", hides));
+            }
         }
         write_extra(body, call, losses);
     })
 }
 
+/// How many messages are instructions. The input must not be empty: of a request that has nothing else the last
+/// of them is what is asked. A text with a mark for the cache stays an item, where the mark has its place.
+fn leading(call: &Call<'_>) -> usize {
+    let plain = |message: &&Message<'_>| {
+        message.role == Role::System && message.parts.iter().all(|part| part.breakpoint().is_none())
+    };
+    let leading = call.messages.iter().take_while(plain).count();
+    let alone = leading == call.messages.len() && call.from == Dialect::Chat;
+    leading.saturating_sub(usize::from(alone))
+}
+
 fn write_extra(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     if call.from == Dialect::Responses {
-        call.extra.iter().for_each(|(key, raw)| body.raw(key, raw.as_str()));
-        return;
+        return call.write_extra(Dialect::Responses, body, losses);
     }
     let limits = &call.limits;
     let mut include = Vec::new();
-    if call.reasoning.effort().is_some() || call.reasoning.shown() {
+    if (call.reasoning.effort().is_some() || call.reasoning.shown()) && !call.reasoning.off() {
         include.push("reasoning.encrypted_content");
     }
     if limits.logprobs == Some(true) || limits.top_logprobs.is_some() {
-        include.push("message.output_text.logprobs");
+        include.push(LOGPROBS);
     }
     if !include.is_empty() {
         body.array("include", |array| include.iter().for_each(|name| array.text(name)));
@@ -82,27 +96,30 @@ fn write_extra(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     if call.cache_all.is_some() {
         losses.add("cache_control", "the provider caches by itself");
     }
-    call.report_extra(losses);
+    call.write_extra(Dialect::Responses, body, losses);
 }
 
 fn write_reasoning(body: &mut Object<'_>, call: &Call<'_>) {
-    let effort = call.reasoning.effort();
+    let effort = call.openai_effort();
     let summary = match (call.from, call.reasoning.summary.as_deref()) {
         (Dialect::Responses, summary) => summary,
-        _ if call.reasoning.thinking == Some(Thinking::Disabled) => None,
+        _ if call.reasoning.off() => None,
+        (_, Some("omitted")) => None,
         (Dialect::Messages, _) => call.reasoning.shown().then_some("auto"),
-        (Dialect::Chat, _) => effort.map(|_| "auto"),
+        (Dialect::Chat, _) => (effort.is_some() || call.reasoning.shown()).then_some("auto"),
     };
-    if effort.is_none() && summary.is_none() {
+    let extra = &call.reasoning.extra;
+    if effort.is_none() && summary.is_none() && extra.is_empty() {
         return;
     }
     body.object("reasoning", |object| {
-        object.maybe_text("effort", effort.map(|effort| effort.openai_word()));
+        object.maybe_text("effort", effort);
         object.maybe_text("summary", summary);
+        extra.iter().for_each(|(key, raw)| object.raw(key, raw.as_str()));
     });
 }
 
-fn write_format(body: &mut Object<'_>, call: &Call<'_>) {
+fn write_format(body: &mut Object<'_>, call: &Call<'_>, losses: &mut Losses) {
     if call.output == OutputFormat::Text && call.verbosity.is_none() {
         return;
     }
@@ -114,9 +131,8 @@ fn write_format(body: &mut Object<'_>, call: &Call<'_>) {
                 format.text("type", "json_schema");
                 format.text("name", name.as_deref().unwrap_or("answer"));
                 format.maybe_text("description", description.as_deref());
-                format.raw("schema", schema.as_str());
-                // Anthropic's schemas always bind.
-                let strict = strict.or((call.from == Dialect::Messages).then_some(true));
+                let (schema, strict) = call.binding_answer(schema, *strict, losses);
+                format.raw("schema", &schema);
                 format.maybe_boolean("strict", strict);
             }),
         }
@@ -129,7 +145,7 @@ fn write_turn(array: &mut Array<'_>, turn: &Turn<'_, '_>, own: bool, losses: &mu
         losses.no_home("messages.name");
     }
     let marked = turn.parts.iter().copied().chain(turn.results.iter().map(|answered| answered.part));
-    if marked.filter(|part| part.cache.is_some()).count() > 0 {
+    if marked.filter(|part| part.marked()).count() > 0 {
         losses.add("cache_control", "the provider caches by itself");
     }
     let role = match turn.role {
@@ -155,7 +171,9 @@ fn write_turn(array: &mut Array<'_>, turn: &Turn<'_, '_>, own: bool, losses: &mu
             item.text("call_id", &tool_id(&result.id, "call_", LONGEST_ID));
             match &result.parts[..] {
                 [] => item.text("output", ""),
-                [Part { content: Content::Text(text), .. }] => item.text("output", text),
+                [part @ Part { content: Content::Text(text), .. }] if part.breakpoint().is_none() => {
+                    item.text("output", text)
+                }
                 parts => item.array("output", |output| {
                     parts.iter().for_each(|part| write_part(output, part, losses));
                 }),
@@ -167,18 +185,13 @@ fn write_turn(array: &mut Array<'_>, turn: &Turn<'_, '_>, own: bool, losses: &mu
     for item in items {
         write_other(array, item, losses);
     }
-    if parts.is_empty() && turn.orphans.is_empty() {
+    if parts.is_empty() {
         return;
     }
     array.object(|item| {
         item.text("type", "message");
         item.text("role", role);
-        item.array("content", |content| {
-            parts.iter().for_each(|part| write_part(content, part, losses));
-            for orphan in &turn.orphans {
-                write_text(content, "input_text", &orphan.told());
-            }
-        });
+        item.array("content", |content| parts.iter().for_each(|part| write_part(content, part, losses)));
     });
 }
 
@@ -229,7 +242,7 @@ fn write_words(array: &mut Array<'_>, parts: &[&Part<'_>]) {
                         object.text("refusal", text);
                     }),
                     content_of => {
-                        write_text(content, "output_text", content_of.text().unwrap_or_default());
+                        write_text(content, "output_text", content_of.text().unwrap_or_default(), None);
                     }
                 }
             }
@@ -248,7 +261,7 @@ fn write_thought(array: &mut Array<'_>, thought: &Thought<'_>, losses: &mut Loss
         item.text("type", "reasoning");
         item.maybe_text("id", id);
         item.array("summary", |summary| {
-            thought.texts.iter().for_each(|text| write_text(summary, "summary_text", text));
+            thought.texts.iter().for_each(|text| write_text(summary, "summary_text", text, None));
         });
         item.maybe_text("encrypted_content", content.map(|content| &**content));
     });
@@ -260,6 +273,9 @@ fn write_call(array: &mut Array<'_>, call: &ToolCall<'_>, own: bool) {
         item.text("call_id", &tool_id(&call.id, "call_", LONGEST_ID));
         item.maybe_text("namespace", call.namespace.as_deref().filter(|_| own));
         item.text("name", &wire_name(call.namespace.as_deref().filter(|_| !own), &call.name));
-        item.text(if call.custom { "input" } else { "arguments" }, &call.arguments);
+        match call.custom {
+            true => item.text("input", &call.arguments),
+            false => item.text("arguments", call.json_arguments()),
+        }
     });
 }

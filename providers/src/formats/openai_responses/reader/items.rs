@@ -145,6 +145,7 @@ impl Reader {
             let part = part as u64;
             match text_at(&content, "type").as_deref() {
                 Some("output_text" | "text") => {
+                    self.likely(index, part, content.key("logprobs"), sink);
                     self.say(index, part, Piece::Text, text_at(&content, "text").unwrap_or_default(), sink);
                 }
                 Some("refusal") => {

@@ -1,5 +1,7 @@
 //! Output items: a message of text parts, a thought of summary parts, a call.
 
+use std::sync::Arc;
+
 use super::Writer;
 use crate::formats::hub::{Citation, Piece, Seal, tool_id};
 use crate::formats::json::{self, Object};
@@ -9,7 +11,8 @@ const LONGEST_ID: usize = 64;
 
 /// The item that is open.
 pub(super) struct Item {
-    id: String,
+    /// Shared, because every delta tells it.
+    id: Arc<str>,
     kind: Kind,
 }
 
@@ -20,10 +23,15 @@ enum Kind {
 }
 
 /// A part of a message.
+#[derive(Default)]
 struct Part {
     refusal: bool,
     text: String,
     annotations: Vec<String>,
+    /// How likely its tokens were.
+    logprobs: Vec<String>,
+    /// So many of those are told.
+    told: usize,
 }
 
 impl Part {
@@ -35,7 +43,12 @@ impl Part {
         part.text("type", "output_text");
         part.text("text", &self.text);
         part.array("annotations", |array| self.annotations.iter().for_each(|one| array.raw(one)));
-        part.array("logprobs", |_| {});
+        self.write_logprobs(part, 0);
+    }
+
+    /// Those from one place on.
+    fn write_logprobs(&self, object: &mut Object<'_>, from: usize) {
+        object.array("logprobs", |array| self.logprobs[from..].iter().for_each(|entry| array.raw(entry)));
     }
 
     fn json(&self) -> String {
@@ -118,7 +131,7 @@ impl Writer {
         self.close_item();
         let index = self.items.len() as u64;
         let id = format!("{prefix}{}_{index}", self.id.strip_prefix("resp_").unwrap_or(&self.id));
-        let item = Item { id, kind };
+        let item = Item { id: id.into(), kind };
         let told = item.json("in_progress");
         self.emit("response.output_item.added", |event| {
             event.number("output_index", index);
@@ -129,7 +142,7 @@ impl Writer {
 
     fn open_part(&mut self, refusal: bool) {
         let Some(Item { id, kind: Kind::Message { parts, open } }) = &mut self.open else { return };
-        let part = Part { refusal, text: String::new(), annotations: Vec::new() };
+        let part = Part { refusal, ..Part::default() };
         let (id, index, told) = (id.clone(), parts.len() as u64, part.json());
         parts.push(part);
         *open = true;
@@ -157,11 +170,14 @@ impl Writer {
             self.open_summary();
         }
         let Some(item) = &mut self.open else { return };
+        let mut likely = Vec::new();
         let (name, index) = match &mut item.kind {
             Kind::Message { parts, .. } => {
                 let index = parts.len().saturating_sub(1) as u64;
                 let Some(part) = parts.last_mut() else { return };
                 part.text.push_str(text);
+                likely.extend_from_slice(&part.logprobs[part.told..]);
+                part.told = part.logprobs.len();
                 let name = if part.refusal { "response.refusal.delta" } else { "response.output_text.delta" };
                 (name, Some(("content_index", index)))
             }
@@ -187,9 +203,18 @@ impl Writer {
             }
             event.text("delta", text);
             if words {
-                event.array("logprobs", |_| {});
+                event.array("logprobs", |array| likely.iter().for_each(|entry| array.raw(entry)));
             }
         });
+    }
+
+    /// How likely the words are that come next.
+    pub(super) fn likely(&mut self, entries: Vec<String>) {
+        if let Some(Item { kind: Kind::Message { parts, .. }, .. }) = &mut self.open
+            && let Some(part) = parts.last_mut()
+        {
+            part.logprobs.extend(entries);
+        }
     }
 
     pub(super) fn next_summary(&mut self) {
@@ -238,12 +263,13 @@ impl Writer {
         let Some(part) = parts.last().filter(|_| std::mem::replace(open, false)) else { return };
         let index = parts.len() as u64 - 1;
         let (id, text, refusal, told) = (id.clone(), part.text.clone(), part.refusal, part.json());
+        let likely = part.logprobs.clone();
         let name = if refusal { "response.refusal.done" } else { "response.output_text.done" };
         self.emit_item(name, &id, |event| {
             event.number("content_index", index);
             event.text(if refusal { "refusal" } else { "text" }, &text);
             if !refusal {
-                event.array("logprobs", |_| {});
+                event.array("logprobs", |array| likely.iter().for_each(|entry| array.raw(entry)));
             }
         });
         self.emit_item("response.content_part.done", &id, |event| {

@@ -4,6 +4,8 @@
 mod item;
 mod response;
 
+use bytes::BytesMut;
+
 use crate::formats::hub::{Brief, Event, Fault, Sink, Start, Stop, Tokens};
 use crate::formats::json::{self, Object};
 use crate::formats::openai_error::{fault_detail, param};
@@ -50,6 +52,12 @@ impl Writer {
     /// The bytes that are ready.
     pub(in crate::formats) fn take_bytes(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+
+    /// Appends the bytes that are ready.
+    pub(in crate::formats) fn pour(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.out);
+        self.out.clear();
     }
 
     fn emit(&mut self, name: &str, fill: impl FnOnce(&mut Object<'_>)) {
@@ -141,6 +149,7 @@ impl Sink for Writer {
             Event::Open(piece) => self.open_piece(piece),
             Event::Text(text) => self.text(&text),
             Event::Break => self.next_summary(),
+            Event::Logprobs(entries) => self.likely(entries),
             Event::Seal(seal) => self.seal(&seal),
             Event::Cite(citation) => self.cite(&citation),
             Event::Close => self.close_piece(),

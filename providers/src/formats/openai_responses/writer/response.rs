@@ -81,9 +81,7 @@ impl Writer {
         usage.number("input_tokens", input);
         usage.object("input_tokens_details", |details| {
             details.number("cached_tokens", tokens.cache_read.unwrap_or(0));
-            if let Some(written) = tokens.cache_write {
-                details.number("cache_creation_tokens", written);
-            }
+            details.number("cache_write_tokens", tokens.cache_write.unwrap_or(0));
         });
         usage.number("output_tokens", output);
         usage.object("output_tokens_details", |details| {
