@@ -33,6 +33,7 @@ pub mod redact;
 pub mod secret;
 pub mod step;
 
+mod decode;
 mod patience;
 mod retired;
 mod socket;

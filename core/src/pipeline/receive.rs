@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::Pipeline;
-use crate::body::is_compressed;
+use crate::decode::{self, Coding};
 use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{Client, Exchange, Request};
@@ -65,14 +65,17 @@ impl Pipeline {
         if body.is_empty() {
             return if json { Err(no_body()) } else { Ok(()) };
         }
-        let bytes = body.collect().await?;
+        let coding = coding(&exchange.request.lock().headers, json)?;
+        let limit = body.limit();
+        let mut bytes = body.collect().await?;
         exchange.tally.request_bytes.store(bytes.len() as u64, Ordering::Relaxed);
+        if let Some(coding) = coding {
+            bytes = Box::pin(coding.decode(bytes, limit)).await?;
+            decode::forget(&mut exchange.request.lock().headers, bytes.len());
+        }
         let mut document = Document::new(bytes);
         let mut request = exchange.request.lock();
         if json {
-            if is_compressed(&request.headers) {
-                return Err(compressed());
-            }
             let peek = document.check()?;
             if peek.repeated {
                 tracing::warn!(exchange = %exchange.id, "the body names `model` or `stream` more than once; the last one counts");
@@ -120,13 +123,14 @@ fn no_websocket(parts: &Parts, error: Error) -> Error {
         .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
 }
 
-fn no_body() -> Error {
-    Error::client(Kind::InvalidRequest, "the request has no body; it needs a JSON object")
+/// How the body is compressed. Only providers' routes take that.
+fn coding(headers: &HeaderMap, json: bool) -> Result<Option<Coding>> {
+    match Coding::of(headers) {
+        Ok(Some(_)) | Err(_) if !json => Err(decode::refused()),
+        coding => coding,
+    }
 }
 
-fn compressed() -> Error {
-    Error::client(
-        Kind::UnsupportedMediaType,
-        "compressed request bodies are not taken on this route; send it without `content-encoding`",
-    )
+fn no_body() -> Error {
+    Error::client(Kind::InvalidRequest, "the request has no body; it needs a JSON object")
 }
