@@ -21,6 +21,7 @@ pub mod server;
 pub mod sse;
 pub mod transform;
 pub mod upstream;
+pub mod websocket;
 
 pub mod plugin;
 pub mod registry;

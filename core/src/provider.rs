@@ -34,6 +34,12 @@ pub trait Provider: Send + Sync + 'static {
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>>;
 
+    /// Whether an operation may be asked over a websocket, too; its format must have a dialogue.
+    fn websocket(&self, operation: &Operation) -> bool {
+        let _ = operation;
+        false
+    }
+
     /// Whether it has a credential, and how to give it one.
     fn credential(&self) -> Credential;
 }

@@ -8,6 +8,7 @@ mod judge;
 mod meter;
 mod receive;
 mod refuse;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod travel;
@@ -17,12 +18,15 @@ mod watch;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::request::Parts;
 use http::{Request, Response};
 
 use crate::body::Body;
 use crate::exchange::{Exchange, Peer};
 use crate::generation::Generation;
-use crate::server::{Guard, Handler, RequestBody};
+use crate::server::{Guard, Handler, RequestBody, Upgrade};
+use crate::websocket;
+use receive::Reception;
 
 /// Takes requests and gives answers. One for the process.
 pub struct Pipeline {
@@ -53,7 +57,24 @@ impl Pipeline {
         // 2 begin; 3 guard and 4 route need the head only, so they come before the exchange is made
         let generation = self.live.load_full();
         let (mut parts, body) = request.into_parts();
-        let reception = self.receive(&mut parts, &body, &generation);
+        let mut reception = self.receive(&mut parts, &body, &generation);
+        if let Some(dialogue) = reception.dialogue.take().filter(|_| reception.verdict.is_ok())
+            && let Some(upgrade) = parts.extensions.remove::<Upgrade>()
+        {
+            return websocket::open(self, upgrade, parts, reception.client(), peer, dialogue);
+        }
+        self.run(generation, reception, parts, body, peer).await
+    }
+
+    /// The rest of its way.
+    async fn run(
+        self: Arc<Self>,
+        generation: Arc<Generation>,
+        reception: Reception,
+        parts: Parts,
+        body: RequestBody,
+        peer: Peer,
+    ) -> Response<Body> {
         let request = receive::request(parts, &reception);
         let exchange = Exchange::begin(peer, reception.client(), generation, request);
         announce::started(&exchange);
