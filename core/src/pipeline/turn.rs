@@ -54,7 +54,11 @@ pub(super) async fn answer(
         // Codex gives up at once on a limit without a time.
         answer.headers.insert(header::RETRY_AFTER, SMALL_WAIT);
     }
-    let Some(mut back) = back else { return Ok(answer) };
+    let Some(mut back) = back else {
+        // A provider may not take all of its own format, either.
+        tell(exchange, &mut answer.headers);
+        return Ok(answer);
+    };
     let Answer { status, mut headers, body } = answer;
     if is_compressed(&headers) {
         return Err(Error::upstream(Kind::BadGateway, "the provider compressed its answer against our wish"));
@@ -90,7 +94,11 @@ pub(super) async fn answer(
 
 /// Names what is lost so far.
 fn tell(exchange: &Exchange, headers: &mut HeaderMap) {
-    let names = transform::header(&exchange.tally.losses.lock());
+    let losses = exchange.tally.losses.lock();
+    if losses.is_empty() {
+        return;
+    }
+    let names = transform::header(&losses);
     if let Some(value) = HeaderValue::from_str(&names).ok().filter(|_| !names.is_empty()) {
         headers.insert(LOSS, value);
     }

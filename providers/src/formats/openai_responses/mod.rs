@@ -1,6 +1,7 @@
 //! OpenAI Responses, <https://platform.openai.com/docs/api-reference/responses>.
 
 pub(super) mod call;
+mod collect;
 mod dialogue;
 mod grammar;
 mod reader;
@@ -18,6 +19,7 @@ use ccproxy_core::websocket::Dialogue;
 use super::openai_error::Envelope;
 use super::watch::{Watch, event_type};
 
+pub(crate) use collect::Collector;
 pub(super) use reader::Reader;
 pub(super) use writer::{Writer, echo};
 
