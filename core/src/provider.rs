@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::format::Format;
 use crate::step::BoxFuture;
-use crate::transform::Transformer;
+use crate::transform::{Loss, Transformer};
 
 /// Speaks to one provider. A plugin runtime has at most one.
 pub trait Provider: Send + Sync + 'static {
@@ -118,6 +118,8 @@ pub struct Outbound {
     pub credential: HeaderMap,
     /// The body.
     pub body: Document,
+    /// What the provider does not take, even of its own format.
+    pub losses: Vec<Loss>,
 }
 
 /// Scheme and authority of an upstream.

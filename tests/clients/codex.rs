@@ -83,8 +83,8 @@ fn printed<'o>(output: &'o Output, kind: &str) -> Vec<Value> {
 /// What the model said, as it shows it.
 fn said(output: &Output) -> Option<String> {
     let items = printed(output, "item.completed");
-    let texts = items.iter().filter(|line| line["item"]["type"] == "agent_message");
-    texts.last().and_then(|line| line["item"]["text"].as_str().map(str::to_owned))
+    let mut texts = items.iter().filter(|line| line["item"]["type"] == "agent_message");
+    texts.next_back().and_then(|line| line["item"]["text"].as_str().map(str::to_owned))
 }
 
 fn done(seen: &Recorded) -> Reply {

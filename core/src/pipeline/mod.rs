@@ -18,15 +18,15 @@ mod watch;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use http::request::Parts;
 use http::{Request, Response};
 
 use crate::body::Body;
+use crate::error::Result;
 use crate::exchange::{Exchange, Peer};
 use crate::generation::Generation;
+use crate::router::Route;
 use crate::server::{Guard, Handler, RequestBody, Upgrade};
 use crate::websocket;
-use receive::Reception;
 
 /// Takes requests and gives answers. One for the process.
 pub struct Pipeline {
@@ -63,25 +63,22 @@ impl Pipeline {
         {
             return websocket::open(self, upgrade, parts, reception.client(), peer, dialogue);
         }
-        self.run(generation, reception, parts, body, peer).await
+        let request = receive::request(parts, &reception);
+        let exchange = Exchange::begin(peer, reception.client(), generation, request);
+        self.run(exchange, reception.verdict.map(|(route, ..)| route), body).await
     }
 
     /// The rest of its way.
     async fn run(
         self: Arc<Self>,
-        generation: Arc<Generation>,
-        reception: Reception,
-        parts: Parts,
+        exchange: Arc<Exchange>,
+        verdict: Result<Arc<Route>>,
         body: RequestBody,
-        peer: Peer,
     ) -> Response<Body> {
-        let request = receive::request(parts, &reception);
-        let exchange = Exchange::begin(peer, reception.client(), generation, request);
         announce::started(&exchange);
         let finish = deliver::Finish::new(exchange.clone());
-
-        let answer = match reception.verdict {
-            Ok((route, ..)) => match self.read_body(&exchange, &route, body).await {
+        let answer = match verdict {
+            Ok(route) => match self.read_body(&exchange, &route, body).await {
                 // 5 down, 6 to 9 provider, 10 up
                 Ok(()) => {
                     announce::http_request_from_client(&exchange);

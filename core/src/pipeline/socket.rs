@@ -7,10 +7,10 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::Pipeline;
-use super::receive::Reception;
+use super::receive::{self, Reception};
 use crate::body::Body;
 use crate::error::{Error, Kind, Result};
-use crate::exchange::{Client, Peer};
+use crate::exchange::{Client, Exchange, Peer};
 use crate::generation::Generation;
 use crate::router::{Params, Route};
 use crate::server::{RequestBody, Upgrade};
@@ -52,6 +52,8 @@ impl Pipeline {
         let found = generation.router.find(&Method::POST, head.uri.path());
         let verdict = found.map(|(route, params)| (route, params, client));
         let reception = Reception::new(verdict, &head, &generation);
-        self.run(generation, reception, head, RequestBody::full(body), peer).await
+        let request = receive::request(head, &reception);
+        let exchange = Exchange::begin(peer, reception.client(), generation, request);
+        self.run(exchange, reception.verdict.map(|(route, ..)| route), RequestBody::full(body)).await
     }
 }

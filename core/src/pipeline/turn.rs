@@ -16,7 +16,7 @@ use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Exchange;
 use crate::provider::Operation;
-use crate::transform::{self, Back, Facts};
+use crate::transform::{self, Back, Facts, Loss};
 
 /// Largest whole answer that is turned, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -39,6 +39,19 @@ pub(super) fn request(
         .request(body.bytes(), Facts { created, client: &exchange.client.id, recalled: false })?;
     *exchange.tally.losses.lock() = turned.losses;
     Ok((Document::new(turned.body), Some(turned.back)))
+}
+
+/// Notes what the provider does not take, beside what was lost on the way into its format.
+pub(super) fn lost(exchange: &Exchange, lost: Vec<Loss>, turned: bool) {
+    if lost.is_empty() {
+        return;
+    }
+    let mut losses = exchange.tally.losses.lock();
+    if !turned {
+        // What another try lost is past.
+        losses.clear();
+    }
+    losses.extend(lost);
 }
 
 /// The answer for the client.

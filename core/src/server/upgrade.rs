@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Version, header};
 use hyper::upgrade::OnUpgrade;
 
 use super::drain::{Drain, Seat};
@@ -51,7 +51,8 @@ impl Upgrade {
     /// Puts the offer on a request that asks for a websocket.
     pub(super) fn offer<B>(request: &mut Request<B>, line: &Arc<Line>, drain: &Drain, limits: UpgradeLimits) {
         let asks = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
-        if !request.headers().get(header::UPGRADE).is_some_and(asks) {
+        let websocket = request.headers().get(header::UPGRADE).is_some_and(asks);
+        if !websocket || request.version() != Version::HTTP_11 {
             return;
         }
         let ready = hyper::upgrade::on(&mut *request);

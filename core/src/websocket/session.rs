@@ -115,10 +115,7 @@ impl Session {
 
     async fn talk(&mut self, socket: &mut Socket) -> Result<std::convert::Infallible, End> {
         loop {
-            let message = match self.waiting.pop_front() {
-                Some(message) => message,
-                None => self.listen(socket).await?,
-            };
+            let message = self.listen(socket).await?;
             let mut head = self.head.clone();
             match self.dialogue.hear(&message, &mut head.headers, &facts()) {
                 Said::Nothing => {}
@@ -144,19 +141,22 @@ impl Session {
         }
     }
 
-    /// Waits for the client to ask something.
+    /// The next request of the client. None is begun once the server ends.
     async fn listen(&mut self, socket: &mut Socket) -> Result<Bytes, End> {
-        let leaving = reached(self.drain.clone(), Phase::Draining);
-        let mut leaving = pin!(leaving);
+        let away = || End::Told(CloseCode::Away, "the proxy is going away");
+        if self.drain.as_ref().is_some_and(|drain| drain.phase() > Phase::Running) {
+            return Err(away());
+        }
+        let mut leaving = pin!(reached(self.drain.clone(), Phase::Draining));
         loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Ok(message);
+            }
             let idle = self.clocks.idle();
             tokio::select! {
                 attended = self.attend(socket) => attended?,
-                () = &mut leaving => return Err(End::Told(CloseCode::Away, "the proxy is going away")),
+                () = &mut leaving => return Err(away()),
                 () = idle => return Err(End::Told(CloseCode::Normal, "nothing was asked for too long")),
-            }
-            if let Some(message) = self.waiting.pop_front() {
-                return Ok(message);
             }
         }
     }
@@ -166,18 +166,25 @@ impl Session {
         tokio::select! {
             frame = socket.next() => self.frame(frame.unwrap_or(Err(Fault::ConnectionClosed))),
             there = self.clocks.beat() => match there {
-                true => socket.send(Message::Ping(Bytes::new().into())).await.map_err(|fault| lost(&fault)),
+                true => socket.send(Message::Ping(Bytes::new())).await.map_err(|fault| lost(&fault)),
                 false => Err(End::Gone),
             },
             () = reached(self.drain.clone(), Phase::Now) => Err(End::Now),
         }
     }
 
+    /// Whether another request may wait. Those that wait may together be as large as one.
+    fn has_room(&self, length: usize) -> bool {
+        let waiting: usize = self.waiting.iter().map(Bytes::len).sum();
+        self.waiting.is_empty()
+            || self.waiting.len() < MOST_WAITING && waiting + length <= self.limits.max_message
+    }
+
     fn frame(&mut self, frame: Result<Message, Fault>) -> Result<(), End> {
         let message = frame.map_err(|fault| lost(&fault))?;
         self.clocks.heard();
         match message {
-            Message::Text(text) if self.waiting.len() < MOST_WAITING => {
+            Message::Text(text) if self.has_room(text.len()) => {
                 self.waiting.push_back(text.into());
                 Ok(())
             }

@@ -79,19 +79,14 @@ impl Adapter {
             let query = request.uri.query().filter(|_| is_own(&request, operation)).map(str::to_owned);
             (if operation.name == "compact" { "/responses/compact" } else { "/responses" }, query)
         };
+        let mut losses = Vec::new();
         if operation.name == "responses" {
-            let lost = request::shape(&mut body)?;
-            let mut losses = exchange.tally.losses.lock();
-            for loss in lost {
-                if !losses.contains(&loss) {
-                    losses.push(loss);
-                }
-            }
+            losses = request::shape(&mut body)?;
             headers.insert(header::ACCEPT, EVENT_STREAM);
         }
         let path = self.base.join(path, query.as_deref())?;
         let (origin, method) = (self.base.origin.clone(), Method::POST);
-        Ok(Outbound { origin, method, path, headers, credential, body })
+        Ok(Outbound { origin, method, path, headers, credential, body, losses })
     }
 
     async fn list(&self, exchange: &Exchange, operation: &Operation) -> Result<Outbound> {
@@ -113,6 +108,7 @@ impl Adapter {
             headers,
             credential,
             body,
+            losses: Vec::new(),
         })
     }
 
