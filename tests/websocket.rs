@@ -3,12 +3,16 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::support::socket::{Heard, Socket, create, kinds, upgrade};
+use super::support::upstream::secure::Certificates;
 use super::support::upstream::{Gate, Recorded, responses};
+use super::support::wait::within;
 use super::support::{self, Client, Config, Proxy, Reply, Upstream, eventually};
 
 const TARGET: &str = "/codex/v1/responses";
@@ -319,6 +323,72 @@ fn what_is_not_the_protocol_ends_it_with_the_right_code() {
     });
 }
 
+/// Frames cut anywhere, messages cut into frames with a ping between: they are what they are whole.
+#[test]
+fn pieces_of_frames_and_of_messages_are_put_together() {
+    support::run(async {
+        let (upstream, proxy) = house().await;
+        let mut socket = open(&proxy).await;
+        let text = create(&json!([user("in pieces – ünïcödé")])).to_string();
+        let mut bytes = Vec::new();
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(50).collect();
+        for (place, piece) in pieces.iter().enumerate() {
+            let last = if place + 1 == pieces.len() { 0x80 } else { 0 };
+            bytes.extend([last | u8::from(place == 0), 0x80 | piece.len() as u8, 0, 0, 0, 0]);
+            bytes.extend_from_slice(piece);
+            if place == 1 {
+                bytes.extend([0x89, 0x80, 0, 0, 0, 0]);
+            }
+        }
+        for piece in bytes.chunks(7) {
+            socket.send_bytes(piece).await;
+        }
+        assert_eq!(kinds(&socket.answer().await).last(), Some(&"response.completed"));
+        assert_eq!(upstream.request(0).await.json()["input"][0], user("in pieces – ünïcödé"));
+    });
+}
+
+#[test]
+fn it_works_over_tls() {
+    support::run(async {
+        let upstream = Upstream::with(responses::answer).await;
+        let certificates = Certificates::new();
+        let config = config(&upstream)
+            .toml(&format!("server.tls.certificate = {:?}", certificates.file("cert.pem")))
+            .toml(&format!("server.tls.key = {:?}", certificates.file("key.pem")));
+        let proxy = Proxy::start(config).await;
+        let connector = tokio_rustls::TlsConnector::from(certificates.client(&[b"http/1.1"]));
+        let stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        let stream = within("a handshake", connector.connect(name, stream)).await.unwrap();
+        let mut socket = Socket::over(stream, TARGET, LOGIN).await;
+        let told = socket.create(&json!([user("hi")])).await;
+        assert_eq!(kinds(&told).last(), Some(&"response.completed"));
+        let told = socket.follow(&json!("resp_1"), &json!([user("more")])).await;
+        assert_eq!(kinds(&told).last(), Some(&"response.completed"));
+    });
+}
+
+/// The first message may come before the answer to the upgrade is read.
+#[test]
+fn a_client_need_not_wait_for_the_upgrade() {
+    support::run(async {
+        let (_upstream, proxy) = house().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let text = create(&json!([])).to_string();
+        let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+        let mut bytes = upgrade(TARGET, LOGIN).into_bytes();
+        bytes.extend([0x81, 0x80 | 126, length[0], length[1], 0, 0, 0, 0]);
+        bytes.extend_from_slice(text.as_bytes());
+        stream.write_all(&bytes).await.unwrap();
+        let mut heard = Vec::new();
+        while !String::from_utf8_lossy(&heard).contains("response.completed") {
+            let count = within("an answer", stream.read_buf(&mut heard)).await.unwrap();
+            assert!(count > 0, "{}", String::from_utf8_lossy(&heard));
+        }
+    });
+}
+
 #[test]
 fn a_silent_socket_is_closed_in_time() {
     support::run(async {
@@ -382,7 +452,7 @@ fn the_guard_stands_before_the_upgrade() {
         let upstream = Upstream::with(responses::answer).await;
         let proxy = Proxy::start(config(&upstream).toml("server.auth_token = \"house-key-123456\"")).await;
         let status = async |request: String| {
-            let (head, _) = Socket::ask(proxy.address(), &request).await;
+            let head = Socket::ask(proxy.address(), &request).await;
             head.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
         };
         let key = "x-api-key: house-key-123456\r\n";
@@ -417,7 +487,7 @@ fn turned_off_it_is_told_to_come_by_http() {
         let upstream = Upstream::with(responses::answer).await;
         for line in ["server.websockets = false", "plugins.codex.websocket = false"] {
             let proxy = Proxy::start(config(&upstream).toml(line)).await;
-            let (head, _) = Socket::ask(proxy.address(), &upgrade(TARGET, LOGIN)).await;
+            let head = Socket::ask(proxy.address(), &upgrade(TARGET, LOGIN)).await;
             assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
         }
         // HTTP/2 has another way to a websocket, which is not taken here.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
@@ -12,9 +12,14 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::wait::within;
 
+/// What a websocket may run over.
+pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
 /// An open websocket.
 pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Box<dyn Wire>>,
 }
 
 /// What comes from the other side.
@@ -39,29 +44,24 @@ pub fn upgrade(target: &str, lines: &str) -> String {
 impl Socket {
     /// Opens one as Codex does.
     pub async fn open(address: SocketAddr, target: &str, lines: &str) -> Socket {
+        Self::over(connect(address).await, target, lines).await
+    }
+
+    /// The same over a connection that is there.
+    pub async fn over(mut wire: impl Wire + 'static, target: &str, lines: &str) -> Socket {
         let lines = format!("openai-beta: responses_websockets=2026-02-06\r\n{lines}");
-        let (head, stream) = Self::ask(address, &upgrade(target, &lines)).await;
+        let head = exchange(&mut wire, &upgrade(target, &lines)).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        assert!(
-            head.to_lowercase().contains("\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"),
-            "{head}"
-        );
-        assert!(!head.to_lowercase().contains("extensions"), "{head}");
-        Socket { stream: WebSocketStream::from_raw_socket(stream, Role::Client, None).await }
+        let lower = head.to_lowercase();
+        assert!(lower.contains("\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n"), "{head}");
+        assert!(!lower.contains("extensions"), "{head}");
+        let wire: Box<dyn Wire> = Box::new(wire);
+        Socket { stream: WebSocketStream::from_raw_socket(wire, Role::Client, None).await }
     }
 
     /// Writes a head and reads the answer's.
-    pub async fn ask(address: SocketAddr, request: &str) -> (String, TcpStream) {
-        let mut stream = within("a connection", TcpStream::connect(address)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let byte = within("the head of an answer", stream.read_u8()).await;
-            let Ok(byte) = byte else { break };
-            head.push(byte);
-        }
-        (String::from_utf8(head).unwrap(), stream)
+    pub async fn ask(address: SocketAddr, request: &str) -> String {
+        exchange(&mut connect(address).await, request).await
     }
 
     /// Sends a message.
@@ -78,6 +78,7 @@ impl Socket {
     /// Sends bytes that need not be a frame.
     pub async fn send_bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.stream.get_mut().write_all(bytes).await.unwrap();
+        self.stream.get_mut().flush().await.unwrap();
         self
     }
 
@@ -144,6 +145,23 @@ impl Socket {
         message["previous_response_id"] = id.clone();
         self.say(&message).await.answer().await
     }
+}
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+async fn exchange(wire: &mut impl Wire, request: &str) -> String {
+    wire.write_all(request.as_bytes()).await.unwrap();
+    wire.flush().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = within("the head of an answer", wire.read_u8()).await else { break };
+        head.push(byte);
+    }
+    String::from_utf8(head).unwrap()
 }
 
 /// A request as Codex makes it.
