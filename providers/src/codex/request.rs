@@ -7,7 +7,7 @@ use ccproxy_core::error::{Error, Kind as Fault, Result};
 use ccproxy_core::transform::Loss;
 
 /// Parameters that it refuses with 400 (`Unsupported parameter`), and which only shape or mark an answer.
-const REFUSED: [&str; 12] = [
+const REFUSED: [&str; 11] = [
     "max_output_tokens",
     "max_completion_tokens",
     "max_tokens",
@@ -19,13 +19,10 @@ const REFUSED: [&str; 12] = [
     "safety_identifier",
     "prompt_cache_retention",
     "context_management",
-    "stream_options",
 ];
 const WHY: &str = "the backend refuses it";
 /// What asks for something stored. Without it the request means something else, so it is refused here.
 const STORED: [&str; 3] = ["previous_response_id", "conversation", "prompt"];
-/// The tiers that it knows.
-const TIERS: [&str; 2] = ["priority", "fast"];
 /// How thoughts survive where nothing is stored.
 const ENCRYPTED: &str = "reasoning.encrypted_content";
 
@@ -38,14 +35,12 @@ pub(super) fn shape(body: &mut Document) -> Result<Vec<Loss>> {
             losses.push(loss(key, WHY));
         }
     }
+    // Without a wish: what is usual there.
     delete(body, "background")?;
-    if let Some(tier) = value(body, "service_tier").map(|tier| tier.as_str().unwrap_or_default().into_owned())
-        && !TIERS.contains(&&*tier)
+    if value(body, "service_tier")
+        .is_some_and(|tier| matches!(tier.as_str().as_deref(), Some("auto" | "default")))
     {
         delete(body, "service_tier")?;
-        if !matches!(&*tier, "auto" | "default" | "") {
-            losses.push(loss("service_tier", "the backend has no such tier"));
-        }
     }
     if value(body, "stream").and_then(|stream| stream.as_bool()) != Some(true) {
         set(body, "stream", b"true")?;

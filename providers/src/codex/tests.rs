@@ -27,21 +27,21 @@ fn value(text: &str) -> Value {
 fn the_cli_s_own_request_stays_as_it_is() {
     let text = r#"{ "model":"gpt-6.1-sol","stream":true ,"input":[ {"type":"additional_tools","role":"developer","tools":[]},
         {"type":"message","role":"developer","content":[]}, {"type":"reasoning","encrypted_content":"x","content":null}],
-        "store":false,"include":["reasoning.encrypted_content"],"reasoning":{"context":"all_turns"},"service_tier":"priority","n":1.0}"#;
+        "store":false,"include":["reasoning.encrypted_content"],"reasoning":{"context":"all_turns"},"service_tier":"flex","stream_options":{"reasoning_summary_delivery":"sequential_cutoff"},"n":1.0}"#;
     assert_eq!(shaped(text).expect("taken"), (text.to_owned(), Vec::new()));
 }
 
 #[test]
 fn what_the_backend_refuses_is_left_out_and_reported() {
     let text = r#"{"model":"m","input":[],"stream":false,"store":true,"max_output_tokens":5,"temperature":1,"top_p":null,
-        "metadata":{},"user":"u","service_tier":"flex","background":false,"include":["a"],"previous_response_id":null}"#;
+        "metadata":{},"user":"u","service_tier":"auto","background":false,"include":["a"],"previous_response_id":null}"#;
     let (body, losses) = shaped(text).expect("taken");
     let expected = json!({
         "model": "m", "input": [], "stream": true, "store": false, "previous_response_id": null,
         "include": ["a", "reasoning.encrypted_content"],
     });
     assert_eq!(value(&body), expected);
-    assert_eq!(losses, ["max_output_tokens", "temperature", "user", "metadata", "service_tier", "store"]);
+    assert_eq!(losses, ["max_output_tokens", "temperature", "user", "metadata", "store"]);
     let (body, losses) = shaped(r#"{"model":"m","input":[],"service_tier":"auto"}"#).expect("taken");
     assert_eq!(value(&body)["include"], json!(["reasoning.encrypted_content"]));
     assert!(losses.is_empty() && value(&body).get("service_tier").is_none(), "{losses:?}");

@@ -11,7 +11,6 @@ use http::StatusCode;
 use super::wire;
 use crate::formats::json::text_at;
 use crate::formats::openai_error::{fault, fault_body};
-use crate::formats::watch::event_type;
 
 /// Most bytes of one stream.
 const LONGEST: usize = 64 << 20;
@@ -56,7 +55,7 @@ impl Collector {
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {
-        let kind = event_type(&event.raw);
+        let kind = &*wire::kind(event);
         if kind != b"response.output_item.done" && !wire::is_terminal(kind) {
             return Ok(());
         }
@@ -188,6 +187,18 @@ mod tests {
             assert_eq!(told, status, "{event}");
             assert!(body["error"]["message"].is_string(), "{body}");
         }
+    }
+
+    /// Some servers leave the names of events out, and have their type anywhere in the data.
+    #[test]
+    fn events_need_no_names() {
+        let text = "data: {\"item\":{\"type\":\"message\"},\"type\":\"response.output_item.done\"}\n\n\
+            data: {\"response\":{\"type\":\"x\",\"id\":\"r\"},\"type\":\"response.completed\"}\n\n";
+        let (status, body) = collect(text, 9).expect("an answer");
+        assert_eq!(
+            (status, body),
+            (200, json!({ "type": "x", "id": "r", "output": [{ "type": "message" }] }))
+        );
     }
 
     #[test]

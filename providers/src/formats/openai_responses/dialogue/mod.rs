@@ -16,7 +16,6 @@ use http::{HeaderMap, StatusCode};
 
 use super::wire;
 use crate::formats::json::{self, text_at};
-use crate::formats::watch::event_type;
 use frames::Refusal;
 use head::Head;
 use history::{History, Items};
@@ -119,7 +118,7 @@ impl Dialogue for Responses {
         if self.over || event.data.first() != Some(&b'{') {
             return None;
         }
-        let kind = event_type(&event.raw);
+        let kind = &*wire::kind(event);
         if kind == b"response.output_item.done" {
             if let (Some(asked), Some(item)) =
                 (&mut self.asked, Json::whole(&event.data).and_then(|e| e.key("item")))
