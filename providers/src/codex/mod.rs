@@ -7,24 +7,21 @@ mod credentials;
 mod limits;
 mod models;
 mod request;
+mod routes;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use ccproxy_core::format::Format;
 use ccproxy_core::plugin::{
-    Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, RouteSpec, RouteTarget,
-    Source,
+    Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, Source,
 };
-use ccproxy_core::provider::{Local, Operation, Provider};
+use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
-use http::Method;
 
 use crate::detection::Detection;
 use crate::factory::Factory;
-use crate::formats::{AnthropicMessages, Dialect, Estimate, OpenAiChat, OpenAiResponses, Pair};
 use adapter::Adapter;
 use config::Config;
 use credentials::Login;
@@ -84,28 +81,6 @@ impl PluginRuntime for Runtime {
 }
 
 fn manifest() -> Manifest {
-    let format: Arc<dyn Format> = Arc::new(OpenAiResponses);
-    let route = |method: Method, path: &str, operation: Operation, summary: &str| RouteSpec {
-        method,
-        prefix: "/codex".into(),
-        path: path.into(),
-        tags: vec!["plugin-codex".into()],
-        summary: summary.into(),
-        auth: true,
-        target: RouteTarget::Provider(operation),
-    };
-    let turned = |name: &'static str, client: Arc<dyn Format>, dialect: Dialect| {
-        let own = Operation::new("responses", Arc::new(OpenAiResponses));
-        Operation::new(name, client).through(own, Arc::new(Pair::of(dialect, Dialect::Responses)))
-    };
-    let estimated = |name: &'static str, client: Arc<dyn Format>, dialect: Dialect| {
-        Operation::new(name, client).or_local(Local::Instead(Arc::new(Estimate::of(dialect))))
-    };
-    let messages: Arc<dyn Format> = Arc::new(AnthropicMessages);
-    let count = estimated("count_tokens", messages.clone(), Dialect::Messages);
-    let input_tokens = estimated("input_tokens", format.clone(), Dialect::Responses);
-    let messages = turned("messages", messages, Dialect::Messages);
-    let chat = turned("chat_completions", Arc::new(OpenAiChat), Dialect::Chat);
     Manifest {
         name: NAME.into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -113,40 +88,7 @@ fn manifest() -> Manifest {
         kind: PluginKind::Provider,
         source: Source::Native,
         config: config::schema(),
-        routes: vec![
-            route(
-                Method::POST,
-                "/v1/responses",
-                Operation::new("responses", format.clone()),
-                "Create a response, streamed or whole; over a websocket too",
-            ),
-            route(
-                Method::POST,
-                "/v1/responses/compact",
-                Operation::new("compact", format.clone()),
-                "Compact a conversation, as Codex does",
-            ),
-            route(
-                Method::POST,
-                "/v1/responses/input_tokens",
-                input_tokens,
-                "Estimate the tokens of a request",
-            ),
-            route(Method::POST, "/v1/messages/count_tokens", count, "Estimate the tokens of a message"),
-            route(Method::GET, "/v1/models", Operation::new("models", format), "List the models"),
-            route(
-                Method::POST,
-                "/v1/messages",
-                messages,
-                "Create a message, for clients of Anthropic's Messages",
-            ),
-            route(
-                Method::POST,
-                "/v1/chat/completions",
-                chat,
-                "Chat, for clients of OpenAI's Chat Completions",
-            ),
-        ],
+        routes: routes::routes(),
         oauth_provider: Some(OAuthProviderSpec {
             name: "codex".into(),
             display_name: "Codex".into(),
