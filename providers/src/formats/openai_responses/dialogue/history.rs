@@ -24,7 +24,7 @@ pub(super) struct Items {
 }
 
 impl History {
-    /// A conversation may have `limit` bytes.
+    /// All together may have `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
         History { kept: VecDeque::new(), limit }
     }
@@ -40,8 +40,11 @@ impl History {
         if items.bytes > self.limit {
             return;
         }
-        while self.kept.len() >= MOST {
-            self.kept.pop_front();
+        // What conversations share is counted for each of them: the bound is kept, and seldom reached.
+        let mut held: usize = self.kept.iter().map(|(_, items)| items.bytes).sum();
+        while self.kept.len() >= MOST || held + items.bytes > self.limit {
+            let Some((_, oldest)) = self.kept.pop_front() else { break };
+            held -= oldest.bytes;
         }
         self.kept.push_back((id, items));
     }

@@ -1,5 +1,6 @@
 use ccproxy_core::error::Kind as Fault;
 use http::HeaderValue;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -115,6 +116,53 @@ fn what_is_not_kept_is_asked_for_again() {
     assert_eq!(answered(&mut dialogue, &build(1))["status"], 400);
     assert_eq!(asked(&mut dialogue, &build(2))["input"], json!([{ "n": 2 }]));
     assert_eq!(asked(&mut dialogue, &build(5))["input"], json!([{ "n": 5 }]));
+}
+
+proptest! {
+    /// Whatever a client or a provider says: no panic, and every message is JSON with a type.
+    #[test]
+    fn anything_may_be_said(messages in prop::collection::vec(any_message(), 0..12)) {
+        let mut dialogue = Responses::new(500);
+        for (client, text) in messages {
+            let said = match client {
+                true => match dialogue.hear(&text.into(), &mut HeaderMap::new(), &facts()) {
+                    Said::Answer(said) => said,
+                    Said::Ask(body) => {
+                        let body = value(&body);
+                        prop_assert!(body["input"].is_array() && body["stream"] == true, "{body}");
+                        Vec::new()
+                    }
+                    Said::Nothing => Vec::new(),
+                },
+                false => dialogue.event(&Event::new("", text)).into_iter().collect(),
+            };
+            for message in said {
+                // What a provider sends passes as it is, where it is no end.
+                if client || dialogue.over() {
+                    prop_assert!(value(&message)["type"].is_string());
+                }
+            }
+        }
+    }
+}
+
+/// A message of the client, or an event's data; mostly near to what is right.
+fn any_message() -> impl Strategy<Value = (bool, String)> {
+    let kind = prop::sample::select(vec![
+        "response.create",
+        "response.processed",
+        "response.completed",
+        "response.output_item.done",
+        "response.failed",
+        "error",
+        "x",
+    ]);
+    let input = prop::sample::select(vec!["[]", "[{\"n\":1}]", "\"text\"", "null", "7", "{}", "[1,[2]]"]);
+    let id = prop::sample::select(vec!["null", "\"r\"", "\"resp_x1\"", "7"]);
+    let near = (kind, input, id, any::<bool>()).prop_map(|(kind, input, id, generate)| {
+        format!("{{\"type\":\"{kind}\",\"input\":{input},\"previous_response_id\":{id},\"generate\":{generate},\"item\":{input},\"response\":{{\"id\":{id},\"output\":{input}}}}}")
+    });
+    (any::<bool>(), prop_oneof![4 => near, 1 => ".{0,40}"])
 }
 
 #[test]
