@@ -30,7 +30,8 @@ impl Head {
         let metadata = json.key("client_metadata").filter(|metadata| metadata.kind() == Kind::Object);
         let turn = metadata.as_ref().and_then(|metadata| text_at(metadata, "turn_id")).unwrap_or_default();
         match &self.turn {
-            Some(known) if *known == turn => {
+            // A client that names no turns has no state to share.
+            Some(known) if *known == turn && !turn.is_empty() => {
                 if let Some(state) = &self.state {
                     headers.insert(TURN_STATE, state.clone());
                 }

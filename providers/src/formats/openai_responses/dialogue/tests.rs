@@ -298,5 +298,7 @@ fn header_fields_go_both_ways() {
     // Another turn has a state of its own.
     assert!(!ask("b").contains_key("x-codex-turn-state"));
     assert_eq!(ask("b")["x-codex-turn-state"], "state of b");
+    ask("");
+    assert!(!ask("").contains_key("x-codex-turn-state"), "no turn is named");
     assert_eq!(dialogue.begin(&HeaderMap::new()), None);
 }
