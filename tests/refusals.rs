@@ -115,11 +115,18 @@ fn refusals() -> Vec<Refusal> {
         ),
         row("no body", post(&format!("{ours}{json}{key}")), "", 400, "no body"),
         row(
-            "compressed",
-            post(&format!("{ours}{json}{key}content-encoding: gzip\r\n")),
+            "compressed in a way that is not taken",
+            post(&format!("{ours}{json}{key}content-encoding: br\r\n")),
             "{}",
             415,
             "content-encoding",
+        ),
+        row(
+            "not compressed as it says",
+            post(&format!("{ours}{json}{key}content-encoding: gzip\r\n")),
+            "{}",
+            400,
+            "content-encoding: gzip",
         ),
     ]
 }

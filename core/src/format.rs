@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::sse;
+use crate::websocket::Dialogue;
 
 /// A client's wire format, such as `anthropic_messages`.
 pub trait Format: Send + Sync + std::fmt::Debug + 'static {
@@ -24,6 +25,12 @@ pub trait Format: Send + Sync + std::fmt::Debug + 'static {
 
     /// Judges the events that plugins emit.
     fn grammar(&self) -> Box<dyn Grammar>;
+
+    /// A conversation over a websocket, where the format has one. It keeps at most `limit` bytes.
+    fn dialogue(&self, limit: usize) -> Option<Box<dyn Dialogue>> {
+        let _ = limit;
+        None
+    }
 
     /// The usage a whole (not streamed) answer tells.
     fn usage(&self, body: &[u8]) -> Option<Usage>;

@@ -21,6 +21,7 @@ pub mod server;
 pub mod sse;
 pub mod transform;
 pub mod upstream;
+pub mod websocket;
 
 pub mod plugin;
 pub mod registry;
@@ -33,6 +34,7 @@ pub mod redact;
 pub mod secret;
 pub mod step;
 
+mod decode;
 mod patience;
 mod retired;
 mod socket;

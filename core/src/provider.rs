@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::format::Format;
 use crate::step::BoxFuture;
-use crate::transform::Transformer;
+use crate::transform::{Loss, Transformer};
 
 /// Speaks to one provider. A plugin runtime has at most one.
 pub trait Provider: Send + Sync + 'static {
@@ -33,6 +33,12 @@ pub trait Provider: Send + Sync + 'static {
         operation: &'a Operation,
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>>;
+
+    /// Whether an operation may be asked over a websocket, too; its format must have a dialogue.
+    fn websocket(&self, operation: &Operation) -> bool {
+        let _ = operation;
+        false
+    }
 
     /// Whether it has a credential, and how to give it one.
     fn credential(&self) -> Credential;
@@ -112,6 +118,8 @@ pub struct Outbound {
     pub credential: HeaderMap,
     /// The body.
     pub body: Document,
+    /// What the provider does not take, even of its own format.
+    pub losses: Vec<Loss>,
 }
 
 /// Scheme and authority of an upstream.

@@ -11,6 +11,7 @@ use crate::format::Format;
 use crate::middleware::RouteKind;
 use crate::plugin::RouteHandler;
 use crate::provider::{Operation, Provider};
+use crate::websocket::Dialogue;
 
 /// The routes of one generation.
 #[derive(Default)]
@@ -63,6 +64,16 @@ impl Route {
             Target::Provider(_, operation) => Some(&operation.format),
             Target::Down(_, format) => format.as_ref(),
             Target::Handler(_) => None,
+        }
+    }
+
+    /// A conversation over a websocket, where this route may be asked over one. It keeps at most `limit` bytes.
+    pub fn dialogue(&self, limit: usize) -> Option<Box<dyn Dialogue>> {
+        match &self.target {
+            Target::Provider(provider, operation) if provider.websocket(operation) => {
+                operation.format.dialogue(limit)
+            }
+            _ => None,
         }
     }
 }

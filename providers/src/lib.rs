@@ -4,8 +4,10 @@ pub mod formats;
 
 mod base_url;
 mod claude_api;
+mod codex;
 mod copilot;
 mod credentials;
+mod detection;
 mod factory;
 mod fixed_headers;
 mod local;
@@ -36,7 +38,7 @@ pub fn factories(
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
 ) -> Vec<Arc<dyn PluginFactory>> {
-    [claude_api::factory(memory), copilot::factory(configured), mock::factory()]
+    [claude_api::factory(memory), codex::factory(), copilot::factory(configured), mock::factory()]
         .into_iter()
         .chain(openai::factories(configured, memory))
         .chain(own.iter().map(|name| own::factory(name, configured, memory)))

@@ -85,6 +85,7 @@ impl Asked<'_> {
         // The query belongs to the client's own API.
         let query = request.uri.query().filter(|_| !turned);
         let path = base.join(path(&request.uri, operation), query)?;
-        Ok(Outbound { origin: base.origin.clone(), method, path, headers, credential, body })
+        let losses = Vec::new();
+        Ok(Outbound { origin: base.origin.clone(), method, path, headers, credential, body, losses })
     }
 }

@@ -6,6 +6,7 @@ mod anthropic_sdk;
 mod claude_code;
 mod claude_code_faults;
 mod claude_code_keys;
+mod codex;
 
 mod curl;
 mod openai_sdk;
@@ -40,7 +41,8 @@ impl House {
     ) -> House {
         let upstream = Upstream::with(script).await;
         // Clients name the wire's port.
-        let config = config.upstream(&upstream).toml("server.allowed_hosts = [\"127.0.0.1\"]");
+        let codex = format!("plugins.codex.base_url = \"{}/codex\"", upstream.url());
+        let config = config.upstream(&upstream).toml(&codex).toml("server.allowed_hosts = [\"127.0.0.1\"]");
         let proxy = Proxy::start(config).await;
         let tap = Tap::to(proxy.address()).await;
         House { upstream, proxy, tap }

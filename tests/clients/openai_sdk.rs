@@ -25,6 +25,18 @@ fn both_formats_on_claude() {
     });
 }
 
+/// The mock's Responses are the backend: chat is turned into them and back, whole answers are collected.
+#[test]
+fn both_formats_on_codex() {
+    support::run_within(LIMIT, async {
+        let mock = Proxy::start(Config::new()).await;
+        let base = format!("http://{}/mock/v1", mock.address());
+        let config = Config::new().toml(&format!("plugins.codex.base_url = \"{base}\""));
+        let proxy = Proxy::start(config).await;
+        play(&format!("http://{}/codex/v1", proxy.address())).await;
+    });
+}
+
 pub(super) async fn play(base: &str) {
     for language in LANGUAGES {
         let Some(program) = script(language, "openai") else { continue };

@@ -4,6 +4,7 @@ pub mod client;
 pub mod config;
 pub mod proxy;
 pub mod raw;
+pub mod socket;
 pub mod sse;
 pub mod tap;
 pub mod upstream;

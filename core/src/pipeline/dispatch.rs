@@ -48,6 +48,7 @@ async fn ask(
     let (client, operation) = (operation, operation.inner());
     let (body, back) = turn::request(exchange, client)?;
     let mut outbound = provider.prepare(exchange, operation, body).await?;
+    turn::lost(exchange, std::mem::take(&mut outbound.losses), back.is_some());
     if route.links.stream || route.links.answer_body || back.is_some() {
         // Someone reads the answer: ask for it uncompressed.
         outbound.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

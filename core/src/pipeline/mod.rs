@@ -8,6 +8,7 @@ mod judge;
 mod meter;
 mod receive;
 mod refuse;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod travel;
@@ -20,9 +21,12 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 
 use crate::body::Body;
+use crate::error::Result;
 use crate::exchange::{Exchange, Peer};
 use crate::generation::Generation;
-use crate::server::{Guard, Handler, RequestBody};
+use crate::router::Route;
+use crate::server::{Guard, Handler, RequestBody, Upgrade};
+use crate::websocket;
 
 /// Takes requests and gives answers. One for the process.
 pub struct Pipeline {
@@ -53,14 +57,28 @@ impl Pipeline {
         // 2 begin; 3 guard and 4 route need the head only, so they come before the exchange is made
         let generation = self.live.load_full();
         let (mut parts, body) = request.into_parts();
-        let reception = self.receive(&mut parts, &body, &generation);
+        let mut reception = self.receive(&mut parts, &body, &generation);
+        if let Some(dialogue) = reception.dialogue.take().filter(|_| reception.verdict.is_ok())
+            && let Some(upgrade) = parts.extensions.remove::<Upgrade>()
+        {
+            return websocket::open(self, upgrade, parts, reception.client(), peer, dialogue);
+        }
         let request = receive::request(parts, &reception);
         let exchange = Exchange::begin(peer, reception.client(), generation, request);
+        self.run(exchange, reception.verdict.map(|(route, ..)| route), body).await
+    }
+
+    /// The rest of its way.
+    async fn run(
+        self: Arc<Self>,
+        exchange: Arc<Exchange>,
+        verdict: Result<Arc<Route>>,
+        body: RequestBody,
+    ) -> Response<Body> {
         announce::started(&exchange);
         let finish = deliver::Finish::new(exchange.clone());
-
-        let answer = match reception.verdict {
-            Ok((route, ..)) => match self.read_body(&exchange, &route, body).await {
+        let answer = match verdict {
+            Ok(route) => match self.read_body(&exchange, &route, body).await {
                 // 5 down, 6 to 9 provider, 10 up
                 Ok(()) => {
                     announce::http_request_from_client(&exchange);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method};
 
-use super::Pipeline;
-use crate::body::is_compressed;
+use super::{Pipeline, socket};
+use crate::decode::{self, Coding};
 use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::{Client, Exchange, Request};
@@ -16,14 +16,30 @@ use crate::generation::Generation;
 use crate::middleware::RouteKind;
 use crate::router::{Params, Route};
 use crate::server::RequestBody;
+use crate::websocket::{self, Dialogue};
 
 /// What the head of a request came to.
 pub(super) struct Reception {
     pub(super) verdict: Result<(Arc<Route>, Params, Client)>,
+    /// The conversation to have, when it asks for a websocket.
+    pub(super) dialogue: Option<Box<dyn Dialogue>>,
     format: Option<Arc<dyn Format>>,
 }
 
 impl Reception {
+    /// With the format of whatever is at the path, for errors that come before routing is done.
+    pub(super) fn new(
+        verdict: Result<(Arc<Route>, Params, Client)>,
+        parts: &Parts,
+        generation: &Generation,
+    ) -> Self {
+        let format = match &verdict {
+            Ok((route, _, _)) => route.format().cloned(),
+            Err(_) => generation.router.format_at(parts.uri.path()),
+        };
+        Reception { verdict, dialogue: None, format }
+    }
+
     /// Whose key it was; nobody's, when it was refused before that was known.
     pub(super) fn client(&self) -> Client {
         match &self.verdict {
@@ -41,17 +57,23 @@ impl Pipeline {
         body: &RequestBody,
         generation: &Generation,
     ) -> Reception {
+        let mut dialogue = None;
         let verdict = self.guard.check(parts, body).and_then(|()| {
-            let found = generation.router.find(&parts.method, parts.uri.path());
-            let (route, params) = found.map_err(|error| no_websocket(parts, error))?;
+            let (route, params) = match generation.router.find(&parts.method, parts.uri.path()) {
+                Err(error) if error.kind() == Kind::MethodNotAllowed && websocket::asked(parts) => {
+                    let (route, params, conversation) = socket::route(parts, generation)?;
+                    dialogue = Some(conversation);
+                    (route, params)
+                }
+                found => found?,
+            };
             let client = if route.auth { self.guard.authenticate(parts)? } else { Client::anonymous() };
+            if dialogue.is_some() {
+                websocket::check(&parts.headers)?;
+            }
             Ok((route, params, client))
         });
-        let format = match &verdict {
-            Ok((route, _, _)) => route.format().cloned(),
-            Err(_) => generation.router.format_at(parts.uri.path()),
-        };
-        Reception { verdict, format }
+        Reception { dialogue, ..Reception::new(verdict, parts, generation) }
     }
 
     /// Reads the body whole, within the limits, and looks at it as far as the route needs.
@@ -65,14 +87,17 @@ impl Pipeline {
         if body.is_empty() {
             return if json { Err(no_body()) } else { Ok(()) };
         }
-        let bytes = body.collect().await?;
+        let coding = coding(&exchange.request.lock().headers, json)?;
+        let limit = body.limit();
+        let mut bytes = body.collect().await?;
         exchange.tally.request_bytes.store(bytes.len() as u64, Ordering::Relaxed);
+        if let Some(coding) = coding {
+            bytes = Box::pin(coding.decode(bytes, limit)).await?;
+            decode::forget(&mut exchange.request.lock().headers, bytes.len());
+        }
         let mut document = Document::new(bytes);
         let mut request = exchange.request.lock();
         if json {
-            if is_compressed(&request.headers) {
-                return Err(compressed());
-            }
             let peek = document.check()?;
             if peek.repeated {
                 tracing::warn!(exchange = %exchange.id, "the body names `model` or `stream` more than once; the last one counts");
@@ -106,27 +131,14 @@ pub(super) fn request(parts: Parts, reception: &Reception) -> Request {
     }
 }
 
-/// Codex tries a websocket first, and goes on over HTTP at once only when it is told 426; a 405 it tries again.
-fn no_websocket(parts: &Parts, error: Error) -> Error {
-    let asked =
-        parts.headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if error.kind() != Kind::MethodNotAllowed || !asked {
-        return error;
+/// How the body is compressed. Only providers' routes take that.
+fn coding(headers: &HeaderMap, json: bool) -> Result<Option<Coding>> {
+    match Coding::of(headers) {
+        Ok(Some(_)) | Err(_) if !json => Err(decode::refused()),
+        coding => coding,
     }
-    let message = "there is no websocket here; send the request with POST";
-    Error::client(Kind::MethodNotAllowed, message)
-        .with_status(StatusCode::UPGRADE_REQUIRED)
-        .with_header(header::UPGRADE, HeaderValue::from_static("HTTP/1.1"))
-        .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
 }
 
 fn no_body() -> Error {
     Error::client(Kind::InvalidRequest, "the request has no body; it needs a JSON object")
-}
-
-fn compressed() -> Error {
-    Error::client(
-        Kind::UnsupportedMediaType,
-        "compressed request bodies are not taken on this route; send it without `content-encoding`",
-    )
 }

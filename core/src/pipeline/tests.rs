@@ -111,6 +111,7 @@ impl Provider for Source {
                 headers: http::HeaderMap::new(),
                 credential: http::HeaderMap::new(),
                 body,
+                losses: Vec::new(),
             })
         })
     }

@@ -16,7 +16,7 @@ use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Exchange;
 use crate::provider::Operation;
-use crate::transform::{self, Back, Facts};
+use crate::transform::{self, Back, Facts, Loss};
 
 /// Largest whole answer that is turned, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -41,6 +41,19 @@ pub(super) fn request(
     Ok((Document::new(turned.body), Some(turned.back)))
 }
 
+/// Notes what the provider does not take, beside what was lost on the way into its format.
+pub(super) fn lost(exchange: &Exchange, lost: Vec<Loss>, turned: bool) {
+    if lost.is_empty() {
+        return;
+    }
+    let mut losses = exchange.tally.losses.lock();
+    if !turned {
+        // What another try lost is past.
+        losses.clear();
+    }
+    losses.extend(lost);
+}
+
 /// The answer for the client.
 pub(super) async fn answer(
     exchange: &Arc<Exchange>,
@@ -54,7 +67,11 @@ pub(super) async fn answer(
         // Codex gives up at once on a limit without a time.
         answer.headers.insert(header::RETRY_AFTER, SMALL_WAIT);
     }
-    let Some(mut back) = back else { return Ok(answer) };
+    let Some(mut back) = back else {
+        // A provider may not take all of its own format, either.
+        tell(exchange, &mut answer.headers);
+        return Ok(answer);
+    };
     let Answer { status, mut headers, body } = answer;
     if is_compressed(&headers) {
         return Err(Error::upstream(Kind::BadGateway, "the provider compressed its answer against our wish"));
@@ -90,7 +107,11 @@ pub(super) async fn answer(
 
 /// Names what is lost so far.
 fn tell(exchange: &Exchange, headers: &mut HeaderMap) {
-    let names = transform::header(&exchange.tally.losses.lock());
+    let losses = exchange.tally.losses.lock();
+    if losses.is_empty() {
+        return;
+    }
+    let names = transform::header(&losses);
     if let Some(value) = HeaderValue::from_str(&names).ok().filter(|_| !names.is_empty()) {
         headers.insert(LOSS, value);
     }

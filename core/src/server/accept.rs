@@ -21,6 +21,7 @@ use super::guard::Guard;
 use super::handler::Handler;
 use super::line::Line;
 use super::service::Service;
+use super::upgrade::UpgradeLimits;
 use super::wire::Wire;
 use crate::patience::Patience;
 use crate::settings::ServerSettings;
@@ -136,10 +137,11 @@ impl<H: Handler> Acceptor<H> {
             address,
             tls,
             max_body: self.settings.max_body,
+            upgrades: UpgradeLimits::of(&self.settings).map(|limits| (self.drain.clone(), limits)),
             body_idle: self.settings.body_idle_timeout,
         };
         let service = hyper::service::service_fn(move |request| service.call(request));
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(wire), service));
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(TokioIo::new(wire), service));
         let mut told = false;
         let most = self.settings.write_idle_timeout;
         let mut leaving = Patience::new(most);

@@ -61,6 +61,11 @@ impl RequestBody {
         }
     }
 
+    /// Most bytes it may have.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Refuses a body whose announced length is over the limit, before a byte of it is read.
     pub fn check_length(&self) -> Result<()> {
         match self.announced() {

@@ -108,7 +108,7 @@ impl std::fmt::Debug for Drain {
 }
 
 /// A connection's place in the count. Dropping it counts the connection out.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     drain: Drain,
     id: u64,
     known: bool,

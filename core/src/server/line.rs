@@ -23,6 +23,8 @@ pub(super) struct Line {
     /// Since the socket last looked, a request began.
     begun: AtomicBool,
     http2: AtomicBool,
+    /// It speaks another protocol now.
+    left_http: AtomicBool,
 }
 
 impl Line {
@@ -37,6 +39,7 @@ impl Line {
             moved: AtomicBool::new(false),
             begun: AtomicBool::new(false),
             http2: AtomicBool::new(false),
+            left_http: AtomicBool::new(false),
         })
     }
 
@@ -65,6 +68,18 @@ impl Line {
         self.heads.lock().forget();
         self.more.store(false, Ordering::Relaxed);
         self.http2.store(true, Ordering::Release);
+    }
+
+    /// The bytes that come now are another protocol's.
+    pub(super) fn leave_http(&self) {
+        self.heads.lock().forget();
+        self.more.store(false, Ordering::Relaxed);
+        self.left_http.store(true, Ordering::Release);
+    }
+
+    /// Whether they are.
+    pub(super) fn has_left_http(&self) -> bool {
+        self.left_http.load(Ordering::Acquire)
     }
 
     /// Whether the bytes that came first are these.

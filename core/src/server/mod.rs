@@ -11,6 +11,7 @@ mod heads;
 mod line;
 mod outgoing;
 mod service;
+mod upgrade;
 mod wire;
 
 mod body;
@@ -26,6 +27,7 @@ pub use guard::Guard;
 pub use handler::Handler;
 pub use server::Server;
 pub use signals::signals;
+pub(crate) use upgrade::{Opened, Upgrade, UpgradeLimits};
 
 #[cfg(test)]
 mod tests;

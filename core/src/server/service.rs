@@ -13,11 +13,13 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::RequestBody;
+use super::drain::Drain;
 use super::guard::{BadFraming, Guard};
 use super::handler::Handler;
 use super::heads::{Framing, Verdict};
 use super::line::Line;
 use super::outgoing::Outgoing;
+use super::upgrade::{Upgrade, UpgradeLimits};
 use crate::exchange::Peer;
 
 /// The service of one connection.
@@ -29,6 +31,8 @@ pub(super) struct Service<H> {
     pub(super) tls: bool,
     pub(super) max_body: usize,
     pub(super) body_idle: Duration,
+    /// Given where websockets are allowed.
+    pub(super) upgrades: Option<(Drain, UpgradeLimits)>,
 }
 
 impl<H: Handler> Service<H> {
@@ -41,6 +45,9 @@ impl<H: Handler> Service<H> {
         let turn = self.line.begin(http2);
         if !http2 {
             self.follow(&mut request);
+            if let Some((drain, limits)) = &self.upgrades {
+                Upgrade::offer(&mut request, &self.line, drain, *limits);
+            }
         }
         let line = (!http2).then(|| self.line.clone());
         let tunnel = !http2 && request.method() == Method::CONNECT;

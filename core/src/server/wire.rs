@@ -74,7 +74,7 @@ impl Wire {
     fn heard(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             self.ended = true;
-        } else if !self.http2 {
+        } else if !self.http2 && !self.line.has_left_http() {
             if self.idle && !self.line.is_busy() {
                 self.idle = false;
                 self.reading.restart();
@@ -85,6 +85,10 @@ impl Wire {
 
     /// Nothing has come: has it been too long?
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.line.has_left_http() {
+            // What speaks there now has clocks of its own.
+            return Poll::Pending;
+        }
         if !self.http2 && (self.line.is_http2() || self.fresh && self.line.begins_with(PREFACE)) {
             self.http2 = true;
             self.line.forget_heads();

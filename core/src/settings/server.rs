@@ -41,6 +41,10 @@ pub struct ServerSettings {
     pub max_connections: usize,
     /// Most streams at once on an HTTP/2 connection.
     pub max_streams: u32,
+    /// Whether routes that can be asked over a websocket may be.
+    pub websockets: bool,
+    /// Time a client may ask nothing over its websocket.
+    pub websocket_idle_timeout: Duration,
     /// How long exchanges in flight may go on after the first signal.
     pub drain_timeout: Duration,
 }
@@ -71,6 +75,8 @@ impl Default for ServerSettings {
             write_idle_timeout: Duration::from_secs(120),
             max_connections: 10_000,
             max_streams: 100,
+            websockets: true,
+            websocket_idle_timeout: Duration::from_secs(600),
             drain_timeout: Duration::from_secs(600),
         }
     }
@@ -122,6 +128,13 @@ impl ServerSettings {
             Field::integer("max_streams", "Most streams at once on an HTTP/2 connection.")
                 .between(1, 100_000)
                 .or(d.max_streams),
+            Field::boolean("websockets", "Whether routes that can be asked over a websocket may be.")
+                .or(d.websockets),
+            clock(
+                "websocket_idle_timeout",
+                "Time a client may ask nothing over its websocket.",
+                d.websocket_idle_timeout,
+            ),
             clock(
                 "drain_timeout",
                 "How long exchanges in flight may go on after the first signal to stop.",
@@ -151,6 +164,8 @@ impl ServerSettings {
             write_idle_timeout: section.duration("write_idle_timeout"),
             max_connections: section.count("max_connections"),
             max_streams: section.count("max_streams").try_into().unwrap_or(u32::MAX),
+            websockets: section.flag("websockets"),
+            websocket_idle_timeout: section.duration("websocket_idle_timeout"),
             drain_timeout: section.duration("drain_timeout"),
         };
         problems.extend(settings.exposed(node));

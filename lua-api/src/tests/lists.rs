@@ -62,6 +62,7 @@ async fn a_prepared_request_is_edited_but_not_sent_elsewhere() {
         headers,
         credential: HeaderMap::new(),
         body: Document::new(Bytes::from_static(br#"{"max_tokens":10}"#)),
+        losses: Vec::new(),
     });
     hook.prepared(&exchange).get().await.map_err(|error| log(&error)).expect("prepared");
     let outbound = exchange.outbound.lock().take().expect("an outbound request");

@@ -3,7 +3,6 @@
 
 mod adapter;
 mod config;
-mod detection;
 mod routes;
 mod service;
 #[cfg(test)]
@@ -19,12 +18,12 @@ use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 
+use crate::detection::Detection;
 use crate::factory::Factory;
 use crate::{Configured, Memory};
 use crate::{fixed_headers, own};
 use adapter::Adapter;
 use config::Config;
-use detection::Detection;
 use service::Service;
 
 /// The Claude API.
@@ -74,7 +73,7 @@ fn create(service: &Service, context: PluginContext) -> Result<Arc<dyn PluginRun
         return Err(failed(format!("`{}.base_url` must say where it answers", service.table())));
     };
     let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
-    let detection = (service.claude && config.detect_cli).then(Detection::default);
+    let detection = (service.claude && config.detect_cli).then(|| Detection::of("claude"));
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url }))
 }
 

@@ -143,6 +143,7 @@ impl Exchange {
             headers,
             credential,
             body: Document::default(),
+            losses: Vec::new(),
         })
     }
 }

@@ -27,6 +27,7 @@ pub use count::Count;
 pub use estimate::Estimate;
 pub use hub::Dialect;
 pub use openai_chat::OpenAiChat;
+pub(crate) use openai_responses::Collector;
 pub use openai_responses::OpenAiResponses;
 pub use quirk::{Quirk, Quirks};
 pub use transform::Pair;

@@ -97,7 +97,9 @@ fn kind_of(word: &str) -> Option<Kind> {
         "permission_error" => Kind::Forbidden,
         "not_found_error" | "model_not_found" => Kind::NotFound,
         "request_too_large" => Kind::TooLarge,
-        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "requests" | "tokens" => {
+        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "requests" | "tokens"
+        // The ChatGPT backend's words for a plan's limits.
+        | "usage_limit_reached" | "usage_not_included" => {
             Kind::RateLimited
         }
         "server_is_overloaded" | "overloaded_error" | "slow_down" => Kind::Overloaded,

@@ -151,6 +151,7 @@ impl Provider for Adapter {
             headers,
             credential: HeaderMap::new(),
             body,
+            losses: Vec::new(),
         };
         Box::pin(std::future::ready(Ok(outbound)))
     }

@@ -6,6 +6,7 @@ mod connection;
 pub mod openai;
 mod recorded;
 mod reply;
+pub mod responses;
 pub mod scenes;
 pub mod secure;
 

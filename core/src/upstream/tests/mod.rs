@@ -37,6 +37,7 @@ fn outbound(address: SocketAddr, body: &'static str) -> Outbound {
         headers: HeaderMap::new(),
         credential: HeaderMap::new(),
         body: Document::new(Bytes::from_static(body.as_bytes())),
+        losses: Vec::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! OpenAI Responses, <https://platform.openai.com/docs/api-reference/responses>.
 
 pub(super) mod call;
+mod collect;
+mod dialogue;
 mod grammar;
 mod reader;
 #[cfg(test)]
@@ -12,10 +14,12 @@ use bytes::Bytes;
 use ccproxy_core::Error;
 use ccproxy_core::document::Json;
 use ccproxy_core::format::{Format, Grammar, Tracker, Usage};
+use ccproxy_core::websocket::Dialogue;
 
 use super::openai_error::Envelope;
 use super::watch::{Watch, event_type};
 
+pub(crate) use collect::Collector;
 pub(super) use reader::Reader;
 pub(super) use writer::{Writer, echo};
 
@@ -42,6 +46,10 @@ impl Format for OpenAiResponses {
 
     fn grammar(&self) -> Box<dyn Grammar> {
         Box::new(grammar::ResponsesGrammar::default())
+    }
+
+    fn dialogue(&self, limit: usize) -> Option<Box<dyn Dialogue>> {
+        Some(Box::new(dialogue::Responses::new(limit)))
     }
 
     fn usage(&self, body: &[u8]) -> Option<Usage> {

@@ -1,5 +1,7 @@
 //! The spellings of Responses.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use ccproxy_core::Error;
 use ccproxy_core::document::Json;
@@ -46,6 +48,15 @@ fn event_of(detail: Detail<'_>, sequence_number: u64) -> Bytes {
     let Detail { message, param, code, .. } = detail;
     let event = ErrorEvent { r#type: "error", code, message, param, sequence_number, error: detail };
     Event::new("error", serde_json::to_vec(&event).unwrap_or_default()).raw
+}
+
+/// The type of a whole event: its name, else what its data says.
+pub(super) fn kind(event: &Event) -> Cow<'_, [u8]> {
+    if !event.name.is_empty() {
+        return Cow::Borrowed(&event.name);
+    }
+    let kind = Json::whole(&event.data).and_then(|data| data.key("type")?.as_str());
+    Cow::Owned(kind.unwrap_or_default().into_owned().into_bytes())
 }
 
 /// Whether an event of this type ends the stream.

@@ -1,4 +1,4 @@
-//! Finds an installed `claude` and its version. Looks only when someone asks, never installs anything.
+//! Finds an installed command line client and its version. Looks only when someone asks, never installs anything.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::sync::Mutex;
 
-/// How long `claude --version` may take.
+/// How long `--version` may take.
 const LIMIT: Duration = Duration::from_secs(2);
 /// How long an answer is good for: a CLI may be installed or updated while the proxy runs.
 const FRESH: Duration = Duration::from_secs(300);
@@ -17,21 +17,26 @@ const OUTPUT: u64 = 4096;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cli {
-    pub(super) path: PathBuf,
+pub(crate) struct Cli {
+    pub(crate) path: PathBuf,
     /// As it says; `None` when it did not answer in time.
-    pub(super) version: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
-/// Remembers what was found.
-#[derive(Default)]
-pub(super) struct Detection {
+/// Looks for one program, and remembers what was found.
+pub(crate) struct Detection {
+    program: &'static str,
     last: Mutex<Option<(Instant, Option<Cli>)>>,
 }
 
 impl Detection {
+    /// Of the program of this name.
+    pub(crate) fn of(program: &'static str) -> Self {
+        Detection { program, last: Mutex::default() }
+    }
+
     /// What is installed, from memory when that is fresh. Waits [`LIMIT`] at most.
-    pub(super) async fn look(&self) -> Option<Cli> {
+    pub(crate) async fn look(&self) -> Option<Cli> {
         self.look_in(std::env::var_os("PATH").unwrap_or_default().as_os_str()).await
     }
 
@@ -41,7 +46,7 @@ impl Detection {
         if let Some((_, found)) = last.as_ref().filter(|(when, _)| when.elapsed() < FRESH) {
             return found.clone();
         }
-        let found = match find(search) {
+        let found = match find(self.program, search) {
             Some(path) => {
                 let version = tokio::time::timeout(LIMIT, version(&path)).await.ok().flatten();
                 Some(Cli { path, version })
@@ -53,13 +58,14 @@ impl Detection {
     }
 }
 
-/// The first executable `claude` in the folders of `search`. Relative folders are left out: what runs
+/// The first executable of this name in the folders of `search`. Relative folders are left out: what runs
 /// must not depend on where the proxy was started.
-fn find(search: &OsStr) -> Option<PathBuf> {
-    let names: &[&str] = if cfg!(windows) { &["claude.exe", "claude.cmd"] } else { &["claude"] };
+fn find(program: &str, search: &OsStr) -> Option<PathBuf> {
+    let endings: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
+    let names: Vec<String> = endings.iter().map(|ending| format!("{program}{ending}")).collect();
     std::env::split_paths(search)
         .filter(|folder| folder.is_absolute())
-        .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)).collect::<Vec<_>>())
         .find(|path| is_executable(path))
 }
 
@@ -76,7 +82,7 @@ fn is_executable(path: &Path) -> bool {
     }
 }
 
-/// The first word that `claude --version` prints: `2.1.330 (Claude Code)`.
+/// The number that `--version` prints: `2.1.330 (Claude Code)`, `codex-cli 0.171.0`.
 async fn version(path: &Path) -> Option<String> {
     let mut child = tokio::process::Command::new(path)
         .arg("--version")
@@ -89,10 +95,10 @@ async fn version(path: &Path) -> Option<String> {
     let mut printed = Vec::new();
     child.stdout.take()?.take(OUTPUT).read_to_end(&mut printed).await.ok()?;
     let status = child.wait().await.ok()?;
-    let word = std::str::from_utf8(&printed).ok()?.split_whitespace().next()?;
-    let plausible =
-        status.success() && word.len() <= 64 && word.starts_with(|start: char| start.is_ascii_digit());
-    plausible.then(|| word.to_owned())
+    let words = std::str::from_utf8(&printed).ok()?.split_whitespace().take(2);
+    let mut numbers = words.filter(|word| word.starts_with(|start: char| start.is_ascii_digit()));
+    let number = numbers.next().filter(|number| status.success() && number.len() <= 64)?;
+    Some(number.to_owned())
 }
 
 #[cfg(all(test, unix))]
@@ -113,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn finds_what_is_installed_and_nothing_else() {
         let folder = folder_with("#!/bin/sh\necho '2.1.330 (Claude Code)'\n", 0o755);
-        let detection = Detection::default();
+        let detection = Detection::of("claude");
         let found = detection.look_in(folder.path().as_os_str()).await.expect("found");
         assert_eq!(found.version.as_deref(), Some("2.1.330"));
         assert_eq!(found.path, folder.path().join("claude"));
@@ -122,12 +128,17 @@ mod tests {
 
         for script in ["#!/bin/sh\nexit 3\n", "#!/bin/sh\necho oops\n", "not a program"] {
             let folder = folder_with(script, 0o755);
-            let found = Detection::default().look_in(folder.path().as_os_str()).await.expect("found");
+            let found = Detection::of("claude").look_in(folder.path().as_os_str()).await.expect("found");
             assert_eq!(found.version, None, "{script}");
         }
 
         let folder = folder_with("#!/bin/sh\n", 0o644);
-        assert_eq!(Detection::default().look_in(folder.path().as_os_str()).await, None);
-        assert_eq!(Detection::default().look_in(OsStr::new("bin:.")).await, None);
+        assert_eq!(Detection::of("claude").look_in(folder.path().as_os_str()).await, None);
+        assert_eq!(Detection::of("claude").look_in(OsStr::new("bin:.")).await, None);
+
+        let folder = folder_with("#!/bin/sh\necho 'codex-cli 0.171.0'\n", 0o755);
+        let found = Detection::of("claude").look_in(folder.path().as_os_str()).await.expect("found");
+        assert_eq!(found.version.as_deref(), Some("0.171.0"));
+        assert_eq!(Detection::of("codex").look_in(folder.path().as_os_str()).await, None);
     }
 }

@@ -1,0 +1,239 @@
+//! Step 7 and 8 for the ChatGPT backend: the client's own request, made one that is taken there, plus a
+//! credential. It only streams; a client that wants a whole answer gets it collected.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ccproxy_core::body::{Answer, Body, is_compressed};
+use ccproxy_core::document::Document;
+use ccproxy_core::error::{Error, Kind, Result};
+use ccproxy_core::exchange::{Exchange, Request};
+use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
+use ccproxy_core::step::BoxFuture;
+use ccproxy_core::upstream::Upstream;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::BodyExt;
+
+use super::config::Config;
+use super::credentials::Login;
+use super::models::{self, Shape};
+use super::{limits, request};
+use crate::base_url::BaseUrl;
+use crate::detection::Detection;
+use crate::formats::Collector;
+use crate::local::{OF_ANTHROPIC, take_foreign, take_local};
+
+/// Largest list of models, and largest error body that is read for its limits.
+const SMALL: usize = 4 << 20;
+/// How long the end of a stream is waited for after its last event.
+const AFTER: Duration = Duration::from_millis(200);
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// Speaks to the backend.
+pub(super) struct Adapter {
+    base: BaseUrl,
+    login: Login,
+    models: Vec<String>,
+    websocket: bool,
+    detection: Option<Arc<Detection>>,
+    upstream: Arc<Upstream>,
+}
+
+impl Adapter {
+    pub(super) fn new(
+        config: &Config,
+        login: Login,
+        detection: Option<Arc<Detection>>,
+        upstream: Arc<Upstream>,
+    ) -> std::result::Result<Self, String> {
+        Ok(Adapter {
+            base: BaseUrl::parse(&config.base_url)?,
+            login,
+            models: config.models.clone(),
+            websocket: config.websocket,
+            detection,
+            upstream,
+        })
+    }
+
+    /// The client's fields and what goes upstream of its credential.
+    fn head(&self, exchange: &Exchange, operation: &Operation) -> Result<(HeaderMap, HeaderMap)> {
+        let request = exchange.request.lock();
+        let mut headers = request.headers.clone();
+        let credential = self.login.take(&mut headers)?;
+        take_local(&mut headers);
+        if !is_own(&request, operation) {
+            take_foreign(&mut headers, OF_ANTHROPIC);
+        }
+        // What comes back has to be read here.
+        headers.insert(header::ACCEPT_ENCODING, IDENTITY);
+        Ok((headers, credential))
+    }
+
+    fn responses(&self, exchange: &Exchange, operation: &Operation, mut body: Document) -> Result<Outbound> {
+        let (mut headers, credential) = self.head(exchange, operation)?;
+        let (path, query) = {
+            let request = exchange.request.lock();
+            // The query of another format's client is about that format.
+            let query = request.uri.query().filter(|_| is_own(&request, operation)).map(str::to_owned);
+            (if operation.name == "compact" { "/responses/compact" } else { "/responses" }, query)
+        };
+        let mut losses = Vec::new();
+        if operation.name == "responses" {
+            losses = request::shape(&mut body)?;
+            headers.insert(header::ACCEPT, EVENT_STREAM);
+        }
+        let path = self.base.join(path, query.as_deref())?;
+        let (origin, method) = (self.base.origin.clone(), Method::POST);
+        Ok(Outbound { origin, method, path, headers, credential, body, losses })
+    }
+
+    async fn list(&self, exchange: &Exchange, operation: &Operation) -> Result<Outbound> {
+        let (headers, credential) = self.head(exchange, operation)?;
+        let mut query = exchange.request.lock().uri.query().unwrap_or_default().to_owned();
+        if !query.split('&').any(|pair| pair.starts_with("client_version="))
+            && let Some(version) = self.cli_version().await
+        {
+            // The list depends on it: the backend leaves out what an older CLI could not use.
+            let separator = if query.is_empty() { "" } else { "&" };
+            query = format!("{query}{separator}client_version={version}");
+        }
+        let path = self.base.join("/models", Some(&query))?;
+        let body = Document::default();
+        Ok(Outbound {
+            origin: self.base.origin.clone(),
+            method: Method::GET,
+            path,
+            headers,
+            credential,
+            body,
+            losses: Vec::new(),
+        })
+    }
+
+    /// The version of the CLI that is installed, as far as a query can hold it.
+    async fn cli_version(&self) -> Option<String> {
+        let version = self.detection.as_ref()?.look().await?.version?;
+        version
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+            .then_some(version)
+    }
+
+    async fn listed(&self, exchange: &Exchange, outbound: Outbound) -> Result<Answer> {
+        let shape = {
+            let request = exchange.request.lock();
+            Shape::of(&request.uri, &request.headers)
+        };
+        let answer = match self.upstream.send(outbound).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::info!(exchange = %exchange.id, "no list of models from the backend: {error}");
+                return Ok(shape.fallback(&self.models));
+            }
+        };
+        // A backend that has no list, or none without a version.
+        let none = matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND);
+        if none && shape == Shape::OpenAi || answer.status == StatusCode::NOT_FOUND {
+            return Ok(shape.fallback(&self.models));
+        }
+        if shape == Shape::Codex || !answer.status.is_success() {
+            return Ok(answer);
+        }
+        let Answer { status, mut headers, body } = answer;
+        let body = models::convert(&body.collect(SMALL).await?).ok_or_else(|| {
+            Error::upstream(Kind::BadGateway, "the provider's list of models is not the JSON it should be")
+        })?;
+        models::forget_bytes(&mut headers);
+        Ok(Answer { status, headers, body: Body::full(body) })
+    }
+
+    async fn answered(
+        &self,
+        exchange: &Exchange,
+        operation: &Operation,
+        outbound: Outbound,
+    ) -> Result<Answer> {
+        let answer = self.upstream.send(outbound).await?;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS && !answer.headers.contains_key(header::RETRY_AFTER)
+        {
+            return limited(answer).await;
+        }
+        let whole = {
+            let request = exchange.request.lock();
+            is_own(&request, operation) && !request.stream
+        };
+        let readable =
+            answer.status.is_success() && answer.is_event_stream() && !is_compressed(&answer.headers);
+        if whole && readable { collected(answer).await } else { Ok(answer) }
+    }
+}
+
+impl Provider for Adapter {
+    fn prepare<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        operation: &'a Operation,
+        body: Document,
+    ) -> BoxFuture<'a, Result<Outbound>> {
+        match operation.name {
+            "models" => Box::pin(self.list(exchange, operation)),
+            _ => Box::pin(std::future::ready(self.responses(exchange, operation, body))),
+        }
+    }
+
+    fn send<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        operation: &'a Operation,
+        outbound: Outbound,
+    ) -> BoxFuture<'a, Result<Answer>> {
+        match operation.name {
+            "models" => Box::pin(self.listed(exchange, outbound)),
+            _ => Box::pin(self.answered(exchange, operation, outbound)),
+        }
+    }
+
+    fn websocket(&self, operation: &Operation) -> bool {
+        self.websocket && operation.name == "responses"
+    }
+
+    fn credential(&self) -> Credential {
+        self.login.describe()
+    }
+}
+
+/// Whether the client speaks the backend's own format.
+fn is_own(request: &Request, operation: &Operation) -> bool {
+    request.format.as_ref().is_none_or(|format| format.name() == operation.format.name())
+}
+
+/// The stream as the one answer that was asked for.
+async fn collected(answer: Answer) -> Result<Answer> {
+    let Answer { mut headers, mut body, .. } = answer;
+    let mut collector = Collector::default();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if collector.feed(data)? {
+            // The rest is only the transport's end; waiting for it lets the connection live on.
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = tokio::time::timeout(AFTER, rest).await;
+            break;
+        }
+    }
+    let (status, bytes) = collector.finish()?;
+    models::forget_bytes(&mut headers);
+    Ok(Answer { status, headers, body: Body::full(bytes) })
+}
+
+/// A limit whose end stands in the body.
+async fn limited(answer: Answer) -> Result<Answer> {
+    let Answer { status, mut headers, body } = answer;
+    let bytes = body.collect(SMALL).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    if let Some(wait) = limits::retry_after(&bytes, now) {
+        headers.insert(header::RETRY_AFTER, wait);
+    }
+    Ok(Answer { status, headers, body: Body::full(bytes) })
+}

@@ -1,0 +1,100 @@
+//! Codex under `/codex`: the Responses API of the ChatGPT backend, with the client's own login or a configured one. Its
+//! own format passes as it came where the backend takes it, the two others are turned into it.
+
+mod adapter;
+mod config;
+mod credentials;
+mod limits;
+mod models;
+mod request;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use ccproxy_core::plugin::{
+    Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, Source,
+};
+use ccproxy_core::provider::Provider;
+use ccproxy_core::step::BoxFuture;
+use ccproxy_core::{Error, Result};
+
+use crate::detection::Detection;
+use crate::factory::Factory;
+use adapter::Adapter;
+use config::Config;
+use credentials::Login;
+
+const NAME: &str = "codex";
+
+/// The plugin.
+pub(crate) fn factory() -> Factory {
+    Factory::new(manifest(), create)
+}
+
+fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+    let failed = |why: String| Error::plugin(NAME, why);
+    let config = Config::read(&context.config).map_err(failed)?;
+    let login = Login::new(&config, |name: &str| std::env::var(name).ok()).map_err(failed)?;
+    let detection = config.detect_cli.then(|| Arc::new(Detection::of("codex")));
+    let adapter = Adapter::new(&config, login, detection.clone(), context.upstream).map_err(failed)?;
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, config }))
+}
+
+struct Runtime {
+    adapter: Arc<Adapter>,
+    detection: Option<Arc<Detection>>,
+    config: Config,
+}
+
+impl PluginRuntime for Runtime {
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(async {
+            let credential = self.adapter.credential();
+            let cli = match &self.detection {
+                Some(detection) => detection.look().await,
+                None => None,
+            };
+            let health = match credential.kind {
+                "none" => Health::warn(credential.hint.clone()),
+                _ => Health::pass(),
+            };
+            health
+                .with("type", "provider")
+                .with("initialized", true)
+                .with("has_adapter", true)
+                .with("has_detection", self.detection.is_some())
+                .with("has_credentials", credential.present)
+                .with("credential", credential.kind)
+                .with("credential_hint", credential.hint)
+                .with("base_url", self.config.base_url.as_str())
+                .with("websocket", self.config.websocket)
+                .with("cli_version", cli.as_ref().and_then(|cli| cli.version.clone()))
+                .with("cli_path", cli.map(|cli| cli.path.display().to_string()))
+        })
+    }
+
+    fn provider(&self) -> Option<Arc<dyn Provider>> {
+        Some(self.adapter.clone())
+    }
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        name: NAME.into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        description: "Codex: the ChatGPT backend, with the client's own login or a configured token".into(),
+        kind: PluginKind::Provider,
+        source: Source::Native,
+        config: config::schema(),
+        routes: routes::routes(),
+        oauth_provider: Some(OAuthProviderSpec {
+            name: "codex".into(),
+            display_name: "Codex".into(),
+            supports_pkce: true,
+            supports_refresh: true,
+        }),
+        ..Manifest::default()
+    }
+}
