@@ -8,6 +8,7 @@ mod copilot;
 mod credentials;
 mod factory;
 mod fixed_headers;
+mod front_door;
 mod local;
 mod memory;
 mod mock;
@@ -36,7 +37,7 @@ pub fn factories(
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
 ) -> Vec<Arc<dyn PluginFactory>> {
-    [claude_api::factory(memory), copilot::factory(configured), mock::factory()]
+    [claude_api::factory(memory), copilot::factory(configured), front_door::factory(), mock::factory()]
         .into_iter()
         .chain(openai::factories(configured, memory))
         .chain(own.iter().map(|name| own::factory(name, configured, memory)))

@@ -16,7 +16,7 @@ use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Exchange;
 use crate::provider::Operation;
-use crate::transform::{self, Back, Facts};
+use crate::transform::{self, Back, Facts, Loss};
 
 /// Largest whole answer that is turned, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -26,19 +26,31 @@ const LOSS: HeaderName = HeaderName::from_static("x-ccproxy-loss");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The body for the provider, and what turns its answer back.
+/// A request in the provider's format.
+pub(super) struct Request {
+    /// The body.
+    pub(super) body: Document,
+    /// What it lost.
+    pub(super) losses: Vec<Loss>,
+    /// What turns the answer back, where the formats differ.
+    pub(super) back: Option<Box<dyn Back>>,
+}
+
+/// The body for the provider, and what turns its answer back. `asked` is the model's name in the answer, where the
+/// body has another.
 pub(super) fn request(
-    exchange: &Arc<Exchange>,
+    exchange: &Exchange,
     operation: &Operation,
-) -> Result<(Document, Option<Box<dyn Back>>)> {
-    let body = exchange.request.lock().body.clone();
-    let Some(through) = &operation.through else { return Ok((body, None)) };
+    body: Document,
+    asked: Option<&str>,
+) -> Result<Request> {
+    let Some(through) = &operation.through else {
+        return Ok(Request { body, losses: Vec::new(), back: None });
+    };
     let created = exchange.began_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let turned = through
-        .transformer
-        .request(body.bytes(), Facts { created, client: &exchange.client.id, recalled: false })?;
-    *exchange.tally.losses.lock() = turned.losses;
-    Ok((Document::new(turned.body), Some(turned.back)))
+    let facts = Facts { created, client: &exchange.client.id, recalled: false, asked };
+    let turned = through.transformer.request(body.bytes(), facts)?;
+    Ok(Request { body: Document::new(turned.body), losses: turned.losses, back: Some(turned.back) })
 }
 
 /// The answer for the client.

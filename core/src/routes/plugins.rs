@@ -89,6 +89,7 @@ pub(super) async fn status(proxy: Arc<Proxy>, exchange: Arc<Exchange>) -> Result
             "services": proxy.services().list(),
             "middleware_order": chain,
             "warnings": generation.warnings,
+            "routing": generation.routing.status(),
             "reload": proxy.reloads(),
             "retiring": proxy.retiring(),
             "plugins": plugins,
