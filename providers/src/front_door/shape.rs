@@ -73,6 +73,9 @@ impl Shape {
                 entry.insert("object".into(), "model".into());
                 entry.insert("created".into(), created.unwrap_or_default().into());
                 entry.entry("owned_by").or_insert_with(|| model.owner.as_str().into());
+                if let Some(name) = model.text("display_name") {
+                    entry.insert("display_name".into(), name.into());
+                }
                 Value::Object(entry)
             }
             Shape::Anthropic => {
@@ -123,7 +126,7 @@ mod tests {
         );
         assert_eq!(
             entry(Shape::OpenAi, &anthropic),
-            json!({ "id": "one/claude", "object": "model", "created": 1_767_225_600, "owned_by": "one" })
+            json!({ "id": "one/claude", "object": "model", "created": 1_767_225_600, "owned_by": "one", "display_name": "Claude" })
         );
         assert_eq!(
             entry(Shape::Anthropic, &anthropic),
