@@ -213,6 +213,28 @@ fn when_all_rest_the_first_to_be_back_says_how_it_is() {
 }
 
 #[test]
+fn one_that_rests_is_asked_before_the_lack_of_a_key_is_told() {
+    support::run(async {
+        let claude = Upstream::start().await;
+        let config = Config::new()
+            .upstream(&claude)
+            .toml("routing.aliases.all = [\"claude_api/claude-x\", \"openai/gpt-x\"]");
+        let proxy = Proxy::start(config).await;
+        let client = proxy.anonymous().header("x-api-key", "sk-ant-own");
+        let body = json!({ "model": "all", "max_tokens": 9, "messages": [] });
+        let limit = Reply::json(429, &anthropic::error("rate_limit_error", "slow down"));
+        claude.next(limit.clone().header("retry-after", "60"));
+        client.post("/v1/messages", &body).await.expect(429);
+        claude.next(limit.header("retry-after", "59"));
+        assert_eq!(client.post("/v1/messages", &body).await.expect(429).header("retry-after"), "59");
+        // Its limit is one on messages.
+        let counted = client.post("/v1/messages/count_tokens", &body).await.expect(200);
+        assert_eq!(counted.header("x-ccproxy-route"), "claude_api/claude-x");
+        client.post("/v1/messages", &body).await.expect(200);
+    });
+}
+
+#[test]
 fn who_fails_too_often_is_left_alone() {
     support::run(async {
         let pair = Pair::start("routing.breaker_failures = 3").await;

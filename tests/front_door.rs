@@ -201,6 +201,7 @@ const STEERING: &str = r#"return { name = "steering", version = "1.0.0",
   middleware = {
     { layer = "routing", request = function(req)
         req.headers["x-foreseen"] = req.provider or "nobody"
+        req.headers["x-candidates"] = req.candidates and table.concat(req.candidates, " ")
         if req.model == "elsewhere" then req.provider = "openai" req.model = "gpt-5" end
         if req.model == "moved" then req.model = "claude-opus-5-5" end
         if req.model == "strange" then req.provider = "nobody" end
@@ -242,6 +243,9 @@ fn plugins_see_and_steer_the_choice() {
             assert_eq!(seen.json()["model"], route.split_once('/').unwrap().1);
         }
         assert_eq!(ask("quick").await.header("x-openai-only"), "openai");
+        let seen = gpt.requests().last().unwrap().clone();
+        let candidates = seen.header("x-candidates");
+        assert_eq!(candidates.as_deref(), Some("openai/gpt-5 claude_api/claude-haiku-4-5"));
         assert_eq!(ask("claude-opus-5-5").await.header("x-openai-only"), "");
         let refused = ask("strange").await.expect(400).json();
         assert!(

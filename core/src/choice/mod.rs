@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 
 pub use aim::{Aim, Candidate};
 pub use breaker::Breaker;
-pub(crate) use breaker::Permit;
+pub(crate) use breaker::{Lane, Permit};
 pub use choose::Wish;
 pub use circuit::CircuitSettings;
 pub use own::{Marks, Own};

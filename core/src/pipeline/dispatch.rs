@@ -142,6 +142,11 @@ impl<'a> Headed<'a> {
         Headed { operation, losses: Vec::new(), back: None, local: true, answer }
     }
 
+    /// Whether it is the proxy's own, and no provider was asked or had one.
+    pub(super) fn is_local(&self) -> bool {
+        self.local
+    }
+
     /// Step 9: the answer's bytes pass under watch.
     pub(super) async fn pass(self, exchange: &Arc<Exchange>) -> Result<Answer> {
         let Headed { operation, losses, back, local, answer } = self;

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Uri};
 use serde_json::{Map, Value, json};
 
-use super::choose::{self, Attempts, Prepared};
+use super::attempts::{Attempts, Prepared};
+use super::choose;
 use super::dispatch::{self, Ready};
 use super::{announce, travel};
 use crate::choice::Own;
@@ -135,7 +136,7 @@ async fn candidates<'a>(attempts: Attempts<'a>, told: &mut Map<String, Value>) -
     let mut order = Vec::new();
     let mut failure = None;
     for (at, candidate) in choice.candidates.iter().enumerate() {
-        let (state, rests) = breaker.state(candidate, now);
+        let (state, rests) = breaker.state(&attempts.lane(at), now);
         let ready = attempts.ready(at).await;
         let obstacle = ready.as_ref().err().map(|error| error.message().to_owned());
         let provider = exchange.generation.provider(&candidate.provider);

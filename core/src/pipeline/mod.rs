@@ -1,6 +1,7 @@
 //! The way of an exchange, top to bottom. The numbers are those of `docs/architecture.md`.
 
 mod announce;
+mod attempts;
 mod choose;
 mod deliver;
 mod dispatch;

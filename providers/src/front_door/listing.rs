@@ -158,13 +158,18 @@ async fn ask(
     entries(&bytes).ok_or_else(|| "its list is not one of models".to_owned())
 }
 
-/// The entries of a list, each with an `id`.
+/// The entries of a list, each with an `id`: under `data` as both vendors' APIs write it, or under `models` with a
+/// `slug`, as Codex reads it.
 fn entries(bytes: &[u8]) -> Option<Arc<Vec<Map<String, Value>>>> {
     let mut list: Value = serde_json::from_slice(bytes).ok()?;
-    let Value::Array(items) = list.get_mut("data")?.take() else { return None };
-    let models = items.into_iter().take(MOST).filter_map(|item| match item {
-        Value::Object(model) if model.get("id").is_some_and(Value::is_string) => Some(model),
-        _ => None,
+    let key = if list.get("data").is_some() { "data" } else { "models" };
+    let Value::Array(items) = list.get_mut(key)?.take() else { return None };
+    let models = items.into_iter().take(MOST).filter_map(|item| {
+        let Value::Object(mut model) = item else { return None };
+        if let Some(slug) = model.get("slug").filter(|_| !model.contains_key("id")).cloned() {
+            model.insert("id".into(), slug);
+        }
+        model.get("id").is_some_and(Value::is_string).then_some(model)
     });
     Some(Arc::new(models.collect()))
 }
@@ -179,6 +184,8 @@ mod tests {
         let names: Vec<_> =
             found.iter().flat_map(|list| list.iter()).map(|model| model["id"].clone()).collect();
         assert_eq!(names, ["a", "d"]);
+        let found = entries(br#"{"models":[{"slug":"a","display_name":"A"},{"slug":7}]}"#);
+        assert_eq!(found.map(|list| (list.len(), list[0]["id"].clone())), Some((1, "a".into())));
         for body in ["", "[]", "{}", "{\"data\":{}}", "<html>", "{\"data\":[", "null"] {
             assert!(entries(body.as_bytes()).is_none(), "{body}");
         }
