@@ -1,6 +1,6 @@
 //! Step 6 at the front door: which provider is asked for which model, in which order, and who rests.
 //!
-//! The configuration gives aliases and rules ([`RoutingSettings`](crate::settings::RoutingSettings)), providers
+//! The configuration gives aliases and rules ([`RoutingSettings`]), providers
 //! say in their manifests which models they serve, and a [`Breaker`] remembers who failed. Asking the
 //! candidates one after the other is the pipeline's.
 
