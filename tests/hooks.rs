@@ -283,7 +283,6 @@ return {{ name = {name:?}, version = "1.0.0", capabilities = {{ "files" }},
                 "app.shutdown all",
                 "plugin.unloaded z_last",
                 "plugin.unloaded mock",
-                "plugin.unloaded front_door",
                 "plugin.unloaded claude_api",
                 "plugin.unloaded a_first",
                 "shutdown all"

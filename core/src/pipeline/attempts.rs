@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::choose::settle;
-use super::dispatch::{self, Headed, Ready};
+use super::dispatch::{self, Headed, Ready, Wanted};
 use crate::body::Answer;
 use crate::choice::{Candidate, Choice, Chosen, Lane, Own, Permit, retry_after};
 use crate::document::{Document, Path, Segment};
@@ -26,6 +26,8 @@ pub(super) struct Attempts<'a> {
     pub(super) operation: &'a Operation,
     pub(super) own: &'a Own,
     pub(super) choice: &'a Arc<Choice>,
+    /// Whether what is ready is sent, or only shown.
+    pub(super) sent: bool,
 }
 
 /// What became of asking one candidate.
@@ -161,8 +163,8 @@ impl<'a> Attempts<'a> {
             let mut request = exchange.request.lock();
             self.own.lend(&mut request.headers, &exchange.generation.marks, &candidate.provider, first)
         };
-        let ready =
-            dispatch::prepare(exchange, self.route, provider, operation, body, asked.as_deref()).await;
+        let wanted = Wanted { body, asked: asked.as_deref(), sent: self.sent };
+        let ready = dispatch::prepare(exchange, self.route, provider, operation, wanted).await;
         self.own.take_back(&mut exchange.request.lock().headers);
         Ok(Prepared::Ready(provider, ready.map_err(|error| explained(error, withheld, candidate))?))
     }

@@ -29,7 +29,7 @@ pub(super) async fn ask(exchange: &Arc<Exchange>, route: &Route, operation: &Ope
     let choice = choose(exchange, operation)?;
     let kept = Kept::of(exchange);
     let (headed, candidate) =
-        Attempts { exchange, route, operation, own: &kept.own, choice: &choice }.run().await?;
+        Attempts { exchange, route, operation, own: &kept.own, choice: &choice, sent: true }.run().await?;
     let mut answer = headed.pass(exchange).await?;
     if let Ok(name) = HeaderValue::from_str(&candidate.to_string()) {
         answer.headers.insert(ROUTE, name);

@@ -50,7 +50,8 @@ async fn ask(
     if let Some(answer) = instead(operation, &body) {
         return answer;
     }
-    let ready = prepare(exchange, route, provider, operation, body, None).await?;
+    let ready =
+        prepare(exchange, route, provider, operation, Wanted { body, asked: None, sent: true }).await?;
     send(exchange, provider, ready).await?.pass(exchange).await
 }
 
@@ -82,19 +83,30 @@ pub(super) struct Headed<'a> {
     pub(super) answer: Answer,
 }
 
-/// Step 7: the request in the provider's format. `asked` is the model's name in the answer, where the body has
-/// another.
+/// What is to be prepared.
+pub(super) struct Wanted<'a> {
+    /// In the client's format.
+    pub(super) body: Document,
+    /// The model's name in the answer, where the body has another.
+    pub(super) asked: Option<&'a str>,
+    /// Whether it is sent, or only shown.
+    pub(super) sent: bool,
+}
+
+/// Step 7: the request in the provider's format.
 pub(super) async fn prepare<'a>(
     exchange: &Arc<Exchange>,
     route: &Route,
     provider: &Arc<dyn Provider>,
     operation: &'a Operation,
-    body: Document,
-    asked: Option<&str>,
+    wanted: Wanted<'_>,
 ) -> Result<Ready<'a>> {
     let (client, operation) = (operation, operation.inner());
-    let Request { body, losses, back } = turn::request(exchange, client, body, asked)?;
-    let mut outbound = provider.prepare(exchange, operation, body).await?;
+    let Request { body, losses, back } = turn::request(exchange, client, wanted.body, wanted.asked)?;
+    let mut outbound = match wanted.sent {
+        true => provider.prepare(exchange, operation, body).await?,
+        false => provider.preview(exchange, operation, body).await?,
+    };
     if route.links.stream || route.links.answer_body || back.is_some() {
         // Someone reads the answer: ask for it uncompressed.
         outbound.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

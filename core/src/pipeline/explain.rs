@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::attempts::{Attempts, Prepared};
 use super::choose;
-use super::dispatch::{self, Ready};
+use super::dispatch::{self, Ready, Wanted};
 use super::{announce, travel};
 use crate::choice::Own;
 use crate::document::{Document, Path, Peek, Segment};
@@ -70,12 +70,19 @@ async fn tell(generation: &Arc<Generation>, question: Question, told: &mut Map<S
                 return answer.map(drop);
             }
             told.insert("credential".into(), json!(provider.credential()));
-            dispatch::prepare(&exchange, &route, provider, operation, body, None).await?
+            let wanted = Wanted { body, asked: None, sent: false };
+            dispatch::prepare(&exchange, &route, provider, operation, wanted).await?
         }
         Target::Choose(operation) => {
             choice = Arc::new(choose::choice(&exchange, operation)?);
-            let attempts =
-                Attempts { exchange: &exchange, route: &route, operation, own: &own, choice: &choice };
+            let attempts = Attempts {
+                exchange: &exchange,
+                route: &route,
+                operation,
+                own: &own,
+                choice: &choice,
+                sent: false,
+            };
             match candidates(attempts, told).await? {
                 Prepared::Ready(_, ready) => ready,
                 Prepared::Local(_) => {
