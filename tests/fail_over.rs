@@ -464,6 +464,26 @@ fn a_clients_own_credential_goes_to_its_issuer_and_to_nobody_else() {
 }
 
 #[test]
+fn a_plugin_that_sends_a_request_elsewhere_does_not_send_the_credential_along() {
+    const ELSEWHERE: &str = r#"return { name = "elsewhere", version = "1.0.0", middleware = { { layer = "routing",
+  request = function(req) req.provider = "openai" end } } }"#;
+    support::run(async {
+        let gpt = Upstream::with(openai::answer).await;
+        let config = Config::new().toml(&format!("plugins.openai.base_url = \"{}\"", gpt.url()));
+        let proxy = Proxy::start(config.script("elsewhere", ELSEWHERE)).await;
+        let ask = async |name: &str, key: &str| {
+            let body = json!({ "model": "gpt-5", "messages": [{ "role": "user", "content": "hi" }] });
+            proxy.anonymous().header(name, key).post("/claude/v1/chat/completions", &body).await
+        };
+        let refused = ask("x-api-key", "sk-ant-own").await.expect(401);
+        assert!(told(&refused).contains("is not passed on to `openai`"), "{}", refused.text());
+        assert_eq!(gpt.requests().len(), 0);
+        ask("authorization", "Bearer sk-proj-own").await.expect(200);
+        assert_eq!(gpt.request(0).await.header("authorization").as_deref(), Some("Bearer sk-proj-own"));
+    });
+}
+
+#[test]
 fn a_plugin_that_tries_again_finds_the_credential_where_it_was() {
     const AGAIN: &str = r#"return { name = "again", version = "1.0.0", middleware = { { layer = "application",
   around = function(req, next)

@@ -328,3 +328,25 @@ fn a_cut_stream_is_told_and_never_asked_for_again() {
         assert_eq!((claude.requests().len(), gpt.requests().len()), (2, 0));
     });
 }
+
+#[test]
+fn mistakes_in_the_rules_are_told_with_their_place() {
+    support::run(async {
+        let check = async |toml: &str| {
+            let (code, _, err) = support::proxy::cli(Config::new().toml(toml), &["config", "check"]).await;
+            (code, err)
+        };
+        let (code, err) = check("routing.default = [\"opnai\"]").await;
+        assert_eq!(code, 0, "{err}");
+        assert!(err.contains("warning") && err.contains("there is no provider `opnai`"), "{err}");
+        assert!(err.contains("did you mean `openai`") && err.contains("config.toml:"), "{err}");
+        let (code, err) = check("routing.aliases.fast = \"Groq/llama\"").await;
+        assert_eq!(code, 78, "{err}");
+        assert!(err.contains("`routing.aliases.fast`") && err.contains("is no candidate"), "{err}");
+        // One that sleeps is no mistake.
+        assert_eq!(check("routing.aliases.fast = \"groq/llama\"").await, (0, String::new()));
+        let proxy = Proxy::start(Config::new().toml("routing.default = [\"opnai\"]")).await;
+        proxy.logged("there is no provider `opnai`").await;
+        assert!(proxy.banner()["front_door"].as_str().unwrap().ends_with("/v1"));
+    });
+}

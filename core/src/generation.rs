@@ -1,6 +1,6 @@
 //! A generation: the plugins, chains, routes and listeners that exchanges begun under it keep to their end.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Method;
@@ -131,11 +131,7 @@ impl Generation {
 
     /// Decides by this at the front door.
     pub fn with_routing(mut self, routing: Arc<Routing>) -> Self {
-        let formats: BTreeSet<&str> =
-            self.router.routes().filter_map(|route| Some(route.format()?.name())).collect();
-        let providers = self.entries.iter().filter(|entry| entry.manifest.kind == PluginKind::Provider);
-        let providers: Vec<&str> = providers.map(|entry| entry.manifest.name.as_str()).collect();
-        let odd = routing.settings.oddities(&providers, &formats.into_iter().collect::<Vec<_>>());
+        let odd = routing.settings.strangers(self.entries.iter().map(|entry| &*entry.manifest));
         self.warnings.extend(odd.iter().map(ToString::to_string));
         self.routing = routing;
         self

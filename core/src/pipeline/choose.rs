@@ -24,7 +24,7 @@ pub(super) fn foresee(exchange: &Exchange, route: &Route) {
     }
 }
 
-/// Asks the candidates.
+/// Asks the candidates; on the route of one provider the one that a plugin set instead.
 pub(super) async fn ask(exchange: &Arc<Exchange>, route: &Route, operation: &Operation) -> Result<Answer> {
     let choice = choose(exchange, operation)?;
     let kept = Kept::of(exchange);
@@ -66,7 +66,8 @@ fn choose(exchange: &Exchange, operation: &Operation) -> Result<Arc<Choice>> {
         (request.provider.clone(), request.model.clone().unwrap_or_default())
     };
     let shown = foreseen.as_ref().and_then(|chosen| chosen.candidate());
-    let steered = provider.filter(|name| shown.is_none_or(|shown| shown.provider != *name));
+    let set_before = foreseen.as_ref().is_some_and(|chosen| chosen.choice.reason == Reason::Plugin);
+    let steered = provider.filter(|name| set_before || shown.is_none_or(|shown| shown.provider != *name));
     let choice = match (steered, foreseen) {
         (Some(provider), _) => {
             if exchange.generation.operation(&provider, operation).is_none() {

@@ -25,15 +25,10 @@ pub(super) async fn dispatch(exchange: &Arc<Exchange>, route: &Arc<Route>) -> Re
         Target::Choose(operation) => Box::pin(choose::ask(exchange, route, operation)).await,
         Target::Provider(provider, operation) => {
             // 6 choose: a plugin may have named another provider that has the same operation
-            let chosen = exchange.request.lock().provider.clone();
-            match chosen {
-                Some(name) if name != route.owner => {
-                    let Some((provider, operation)) = exchange.generation.operation(&name, operation) else {
-                        return Err(unknown_provider(&name, operation));
-                    };
-                    ask(exchange, route, provider, operation).await
-                }
-                _ => ask(exchange, route, provider, operation).await,
+            let named = exchange.request.lock().provider.clone();
+            match named.filter(|name| *name != route.owner) {
+                Some(_) => Box::pin(choose::ask(exchange, route, operation)).await,
+                None => ask(exchange, route, provider, operation).await,
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `[routing]`: which provider and model the front door chooses, and when it asks another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use super::section::Section;
 use super::server::clock;
 use crate::choice::{Aim, CircuitSettings, Pattern, Rule};
 use crate::config::{Content, Field, FieldKind, Node, Origin, Problem, Schema, nearest};
+use crate::plugin::{Manifest, PluginKind, RouteTarget};
 
 /// Most candidates of one request.
 const MOST_CANDIDATES: usize = 16;
@@ -143,8 +144,24 @@ impl RoutingSettings {
         (settings, reader.problems)
     }
 
-    /// Names of providers and formats that nobody has. Warnings: one may be installed later.
-    pub fn oddities(&self, providers: &[&str], formats: &[&str]) -> Vec<Problem> {
+    /// Names of providers and formats that none of these plugins has. Warnings: one may be installed later.
+    pub fn strangers<'m>(&self, manifests: impl Iterator<Item = &'m Manifest>) -> Vec<Problem> {
+        let (mut providers, mut formats) = (Vec::new(), BTreeSet::new());
+        for manifest in manifests {
+            if manifest.kind == PluginKind::Provider {
+                providers.push(manifest.name.as_str());
+            }
+            formats.extend(manifest.routes.iter().filter_map(|route| match &route.target {
+                RouteTarget::Provider(operation) | RouteTarget::Choose(operation) => {
+                    Some(operation.format.name())
+                }
+                RouteTarget::Handler => None,
+            }));
+        }
+        self.unknown(&providers, &formats.into_iter().collect::<Vec<_>>())
+    }
+
+    fn unknown(&self, providers: &[&str], formats: &[&str]) -> Vec<Problem> {
         let stranger = |mention: &&Mention| match mention.what {
             What::Provider => !providers.contains(&mention.name.as_str()),
             What::Format => !formats.contains(&mention.name.as_str()),
