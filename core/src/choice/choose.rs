@@ -10,6 +10,9 @@ use crate::generation::Generation;
 use crate::provider::Operation;
 use crate::registry::State;
 
+/// Longest name of a model. It is kept in memory while its candidate rests, and written to the log.
+const LONGEST: usize = 512;
+
 /// What a request asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
@@ -26,6 +29,7 @@ pub struct Wish<'a> {
 impl Routing {
     /// The candidates of a request that can be asked now, or the client's error.
     pub fn choose(&self, generation: &Generation, wanted: &Operation, wish: &Wish<'_>) -> Result<Choice> {
+        check_name(wish.model)?;
         let Some((reason, named)) = self.named(generation, wanted, wish) else {
             return Err(self.unknown(generation, wish));
         };
@@ -111,6 +115,16 @@ impl Routing {
         );
         Error::client(Kind::NotFound, message)
     }
+}
+
+/// A name that may be remembered and written to the log.
+pub(crate) fn check_name(model: &str) -> Result<()> {
+    if model.len() <= LONGEST && !model.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let message =
+        format!("`model` is no name: it is longer than {LONGEST} bytes, or holds control characters");
+    Err(Error::client(Kind::InvalidRequest, message))
 }
 
 /// Why a provider cannot be asked for an operation; `None` when it can.

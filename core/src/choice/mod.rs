@@ -26,6 +26,7 @@ pub use aim::{Aim, Candidate};
 pub use breaker::Breaker;
 pub(crate) use breaker::{Lane, Permit};
 pub use choose::Wish;
+pub(crate) use choose::check_name;
 pub use circuit::CircuitSettings;
 pub use own::{Marks, Own};
 pub use pattern::Pattern;

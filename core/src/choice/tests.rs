@@ -179,8 +179,12 @@ async fn what_nobody_knows_says_how_to_name_it() {
     let (status, message) = refused(&generation, "");
     assert_eq!(status, 400);
     assert!(message.contains("`model` is missing"), "{message}");
-    let (_, message) = refused(&generation, &"x".repeat(10_000));
-    assert!(message.len() < 600, "{}", message.len());
+    let (status, message) = refused(&generation, &"x".repeat(500));
+    assert!(status == 404 && message.len() < 600, "{}", message.len());
+    for model in ["x".repeat(10_000), "alpha/x\ny".to_owned(), "m-\u{1b}[31m".to_owned()] {
+        let (status, message) = refused(&generation, &model);
+        assert!(status == 400 && message.starts_with("`model` is no name"), "{message}");
+    }
     assert_eq!(refused(&generation, "alpha/").0, 404);
     assert_eq!(refused(&generation, "/").0, 404);
 }

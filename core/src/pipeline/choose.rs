@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use super::attempts::Attempts;
 use super::dispatch;
 use crate::body::Answer;
-use crate::choice::{Candidate, Choice, Chosen, Own, Reason, Wish};
+use crate::choice::{Candidate, Choice, Chosen, Own, Reason, Wish, check_name};
 use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::provider::Operation;
@@ -73,6 +73,7 @@ fn choose(exchange: &Exchange, operation: &Operation) -> Result<Arc<Choice>> {
             if exchange.generation.operation(&provider, operation).is_none() {
                 return Err(dispatch::unknown_provider(&provider, operation));
             }
+            check_name(&model)?;
             Arc::new(Choice::of_plugin(&provider, &model))
         }
         (None, Some(chosen)) if chosen.choice.asked == model => chosen.choice,
