@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ccproxy_core::config::Problem;
 use ccproxy_core::hooks::Bus;
-use ccproxy_core::plugin::{PluginContext, PluginFactory, Services};
+use ccproxy_core::plugin::{PluginContext, PluginFactory, PluginRuntime, Services};
 use ccproxy_core::provider::Credential;
 use ccproxy_core::proxy::{Discovered, Proxy};
 use ccproxy_core::settings::PluginSettings;
@@ -83,6 +83,11 @@ impl Search {
 
 /// What a provider says about its credential. It is made for this question only, and never started.
 pub(crate) fn credential(loaded: &Loaded, factory: &dyn PluginFactory) -> Option<Credential> {
+    Some(made(loaded, factory)?.provider()?.credential())
+}
+
+/// A native plugin, made and never started.
+pub(crate) fn made(loaded: &Loaded, factory: &dyn PluginFactory) -> Option<Arc<dyn PluginRuntime>> {
     let settings = &loaded.settings.core;
     let manifest = factory.manifest();
     let (config, problems) = settings.plugins.configure(&manifest.name, &manifest.config);
@@ -100,5 +105,5 @@ pub(crate) fn credential(loaded: &Loaded, factory: &dyn PluginFactory) -> Option
         store: Arc::new(Store::default()),
         previous: None,
     };
-    Some(factory.create(context).ok()?.provider()?.credential())
+    factory.create(context).ok()
 }

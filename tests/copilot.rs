@@ -211,3 +211,21 @@ fn a_client_s_own_token_or_the_account_s_passes_as_it_is() {
         assert_eq!(hub.github.requests().len(), 0);
     });
 }
+
+#[test]
+fn explaining_a_request_exchanges_nothing() {
+    support::run(async {
+        let hub = Hub::start().await;
+        let proxy = Proxy::start(hub.config()).await;
+        let question = json!({ "path": "/v1/chat/completions", "body": "{\"model\":\"copilot/gpt-5\",\"messages\":[]}" });
+        let told = proxy.anonymous().post("/routing/explain", &question).await.expect(200).json();
+        assert_eq!(told["chosen"], json!({ "provider": "copilot", "model": "gpt-5" }));
+        assert_eq!(told["upstream"]["headers"]["authorization"], "[redacted]");
+        assert_eq!((hub.github.requests().len(), hub.copilot.requests().len()), (0, 0));
+        let body = json!({ "model": "copilot/gpt-5", "messages": [{ "role": "user", "content": "hi" }] });
+        let answer = proxy.anonymous().post("/v1/chat/completions", &body).await.expect(200);
+        assert_eq!(answer.header("x-ccproxy-route"), "copilot/gpt-5");
+        let told = proxy.anonymous().post("/routing/explain", &question).await.expect(200).json();
+        assert!(told["upstream"]["url"].as_str().unwrap().starts_with(&hub.copilot.url()), "{told}");
+    });
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::support::config::write_script;
+use super::support::proxy::cli;
 use super::support::{self, Config, Proxy, Reply, Upstream, eventually};
 
 const GUIDE: &str = include_str!("../docs/plugin-authoring.md");
@@ -132,6 +133,45 @@ fn the_plugin_of_the_readme_runs() {
         let answer = proxy.client().post("/mock/v1/messages", &body).await.expect(200);
         assert!(answer.header("x-hello").starts_with('x'), "{:?}", answer.headers);
         proxy.stop().await;
+    });
+}
+
+/// Every block of the page on routing is a configuration without a complaint, and its candidates are those it says.
+#[test]
+fn the_routes_of_the_page_on_routing_are_what_it_says() {
+    let page = include_str!("../docs/routing.md");
+    let mut blocks: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line == "```toml" {
+            let inside = lines.by_ref().take_while(|line| *line != "```");
+            blocks.push((inside.map(|line| format!("{line}\n")).collect(), Vec::new()));
+        } else if let Some(route) =
+            line.strip_prefix("<!-- route: ").and_then(|rest| rest.strip_suffix(" -->"))
+        {
+            let (model, candidates) = route.split_once(" => ").unwrap();
+            blocks.last_mut().unwrap().1.push((model.to_owned(), candidates.to_owned()));
+        }
+    }
+    assert!(blocks.len() >= 3 && blocks.iter().any(|(_, routes)| routes.len() >= 5));
+    support::run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("request.json").to_string_lossy().into_owned();
+        for (toml, routes) in blocks {
+            let (code, _, err) = cli(Config::new().toml(&toml), &["config", "check"]).await;
+            assert_eq!((code, err.as_str()), (0, ""), "{toml}");
+            for (model, candidates) in routes {
+                std::fs::write(&file, json!({ "model": model, "messages": [] }).to_string()).unwrap();
+                let words = ["explain", &file, "--path", "/v1/chat/completions", "--offline", "--json"];
+                let (_, out, err) = cli(Config::new().toml(&toml), &words).await;
+                let told: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+                let told = told["candidates"].as_array().unwrap().iter();
+                let names = told.map(|one| {
+                    format!("{}/{}", one["provider"].as_str().unwrap(), one["model"].as_str().unwrap())
+                });
+                assert_eq!(names.collect::<Vec<_>>().join(" "), candidates, "{model}");
+            }
+        }
     });
 }
 

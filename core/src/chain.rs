@@ -71,6 +71,8 @@ pub struct RouteFacts<'a> {
     pub method: &'a Method,
     /// The provider's name.
     pub provider: Option<&'a str>,
+    /// Whether the provider is chosen for each request: what is for some providers only is then judged there.
+    pub chosen: bool,
     /// The client format.
     pub format: Option<&'a str>,
 }
@@ -89,7 +91,7 @@ impl RouteFacts<'_> {
             && (when.methods.is_empty()
                 || when.methods.iter().any(|method| method.eq_ignore_ascii_case(self.method.as_str())))
             && among(&when.formats, self.format)
-            && among(&when.providers, self.provider)
+            && (self.chosen || among(&when.providers, self.provider))
     }
 }
 
@@ -101,6 +103,10 @@ pub struct RequestFacts<'a> {
     pub model: Option<&'a str>,
     /// Whether a stream is asked for.
     pub stream: bool,
+    /// The provider, where it was chosen for this request.
+    pub provider: Option<&'a str>,
+    /// Whether it was.
+    pub chosen: bool,
 }
 
 impl Link {
@@ -110,6 +116,7 @@ impl Link {
         any_matches(&when.paths, request.path)
             && (when.models.is_empty() || request.model.is_some_and(|model| any_matches(&when.models, model)))
             && when.stream.is_none_or(|stream| stream == request.stream)
+            && (!request.chosen || among(&when.providers, request.provider))
     }
 
     /// Whether it is for an answer of this status.
@@ -197,6 +204,7 @@ mod tests {
             pattern: "/health",
             method: &Method::GET,
             provider: None,
+            chosen: false,
             format: None,
         };
         assert!(!core.may_meet(&When::default()));

@@ -16,6 +16,7 @@ struct Inner {
     kind: Kind,
     status: StatusCode,
     retry: bool,
+    reach: Reach,
     client: Cow<'static, str>,
     log: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -33,6 +34,17 @@ pub enum Side {
     Plugin,
     /// The proxy itself.
     Internal,
+}
+
+/// How far a request to a provider came before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing of it arrived.
+    Unsent,
+    /// The connection ended without an answer, and with it whatever the provider did.
+    Cut,
+    /// It was sent, and no answer came in time: the provider may have done all the work.
+    Unanswered,
 }
 
 /// What went wrong, in words every format can spell. Each has a usual HTTP status.
@@ -160,6 +172,7 @@ impl Error {
             kind,
             status: kind.status(),
             retry,
+            reach: Reach::Cut,
             client: client.into(),
             log: None,
             headers: Vec::new(),
@@ -208,6 +221,17 @@ impl Error {
     pub fn with_retry(mut self, retry: bool) -> Self {
         self.0.retry = retry;
         self
+    }
+
+    /// How far the request came.
+    pub fn with_reach(mut self, reach: Reach) -> Self {
+        self.0.reach = reach;
+        self
+    }
+
+    /// How far the request came, when the provider failed.
+    pub fn reach(&self) -> Reach {
+        self.0.reach
     }
 
     /// Who can mend it.

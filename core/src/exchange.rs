@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use crate::choice::Chosen;
 use crate::document::Document;
 use crate::error::Side;
 use crate::format::{Format, Usage};
@@ -37,6 +38,8 @@ pub struct Exchange {
     pub generation: Arc<Generation>,
     /// What the client asked, as the plugins left it.
     pub request: Mutex<Request>,
+    /// What the front door chose; `None` on the routes of one provider.
+    pub chosen: Mutex<Option<Chosen>>,
     /// What goes to the provider; `Some` only while it may be edited.
     pub outbound: Mutex<Option<Outbound>>,
     /// The head of the answer; `Some` only while it goes up through the middleware.
@@ -175,6 +178,7 @@ impl Exchange {
             client,
             generation,
             request: Mutex::new(request),
+            chosen: Mutex::new(None),
             outbound: Mutex::new(None),
             response: Mutex::new(None),
             tally: Tally::default(),
@@ -217,6 +221,14 @@ impl Exchange {
     /// Time since it began.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// The model that the front door asked its provider for, where that is another than the client's.
+    pub fn sent_model(&self) -> Option<Arc<str>> {
+        let chosen = self.chosen.lock();
+        let chosen = chosen.as_ref()?;
+        let model = &chosen.candidate()?.model;
+        (**model != *chosen.choice.asked).then(|| model.clone())
     }
 
     /// The client's wire format, when the route has one.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::chain::{Chain, Link, RouteFacts};
+use crate::choice::{Marks, Pattern, Routing};
 use crate::error::{Error, Kind, Result, Side};
 use crate::exchange::Exchange;
 use crate::hooks::{Listener, Listeners};
 use crate::middleware::{Flow, Middleware, RouteKind};
-use crate::plugin::{RouteHandler, RouteTarget};
+use crate::plugin::{PluginKind, RouteHandler, RouteTarget};
 use crate::provider::{Operation, Provider};
 use crate::registry::Entry;
 use crate::router::{Route, Router, Target};
@@ -30,7 +31,21 @@ pub struct Generation {
     pub listeners: Arc<Listeners>,
     /// Contradictions found while it was built.
     pub warnings: Vec<String>,
+    /// What the front door decides by.
+    pub routing: Arc<Routing>,
+    /// The models that running providers say they serve; the pattern that says most comes first.
+    pub families: Vec<Family>,
+    /// What credentials look like, by issuer.
+    pub marks: Marks,
     operations: HashMap<OperationKey, (Arc<dyn Provider>, Operation)>,
+}
+
+/// Models that a provider says it serves.
+pub struct Family {
+    /// Their names.
+    pub pattern: Pattern,
+    /// The provider.
+    pub provider: Arc<str>,
 }
 
 /// Provider, operation, format.
@@ -67,6 +82,7 @@ impl Generation {
                 pattern: route.path,
                 method: &route.method,
                 provider: None,
+                chosen: false,
                 format: None,
             };
             let added = router.add(Route {
@@ -101,13 +117,24 @@ impl Generation {
         }
         Generation {
             number,
+            families: families(&entries),
+            marks: marks(&entries),
             entries,
             router,
             chain,
             listeners: Arc::new(Listeners::new(listeners)),
             warnings,
+            routing: Arc::default(),
             operations,
         }
+    }
+
+    /// Decides by this at the front door.
+    pub fn with_routing(mut self, routing: Arc<Routing>) -> Self {
+        let odd = routing.settings.strangers(self.entries.iter().map(|entry| &*entry.manifest));
+        self.warnings.extend(odd.iter().map(ToString::to_string));
+        self.routing = routing;
+        self
     }
 
     /// A plugin by name.
@@ -115,9 +142,31 @@ impl Generation {
         self.entries.iter().find(|entry| entry.manifest.name == name)
     }
 
-    /// The same operation at another provider, for plugins that choose one.
+    /// The same operation at another provider.
     pub fn operation(&self, provider: &str, wanted: &Operation) -> Option<&(Arc<dyn Provider>, Operation)> {
         self.operations.get(&(Arc::from(provider), wanted.name, wanted.format.name()))
+    }
+
+    /// Every provider that has an operation of this name, in whichever format, by name.
+    pub fn operations(&self, name: &str) -> Vec<(&Arc<str>, &Arc<dyn Provider>, &Operation)> {
+        let found = self.operations.iter().filter(|((_, known, _), _)| *known == name);
+        let mut found: Vec<_> =
+            found.map(|((owner, ..), (provider, operation))| (owner, provider, operation)).collect();
+        found.sort_by_key(|(owner, _, operation)| ((*owner).clone(), operation.format.name()));
+        found
+    }
+
+    /// A provider that runs.
+    pub fn provider(&self, name: &str) -> Option<Arc<dyn Provider>> {
+        let entry = self.entry(name).filter(|entry| entry.state.runs())?;
+        entry.runtime.as_ref()?.provider()
+    }
+
+    /// The names of the providers that run.
+    pub fn provider_names(&self) -> impl Iterator<Item = &str> {
+        let running = self.entries.iter().filter(|entry| entry.state.runs());
+        let providers = running.filter(|entry| entry.manifest.kind == PluginKind::Provider);
+        providers.map(|entry| entry.manifest.name.as_str())
     }
 }
 
@@ -142,6 +191,28 @@ fn links(entry: &Arc<Entry>) -> Vec<Arc<Link>> {
             Some(Arc::new(Link { plugin: plugin.clone(), spec, middleware }))
         })
         .collect()
+}
+
+fn families(entries: &[Arc<Entry>]) -> Vec<Family> {
+    let running = entries.iter().filter(|entry| entry.state.runs());
+    let mut families: Vec<Family> = running
+        .flat_map(|entry| {
+            let provider: Arc<str> = Arc::from(entry.manifest.name.as_str());
+            let patterns = entry.manifest.models.iter();
+            patterns.map(move |pattern| Family { pattern: Pattern::new(pattern), provider: provider.clone() })
+        })
+        .collect();
+    families.sort_by(|a, b| (b.pattern.weight(), &a.provider).cmp(&(a.pattern.weight(), &b.provider)));
+    families
+}
+
+/// Those of providers that do not run too: a key of one that sleeps is not for another.
+fn marks(entries: &[Arc<Entry>]) -> Marks {
+    let marks = entries.iter().flat_map(|entry| {
+        let provider: Arc<str> = Arc::from(entry.manifest.name.as_str());
+        entry.manifest.credential_marks.iter().map(move |mark| (Pattern::new(mark), provider.clone()))
+    });
+    Marks::new(marks)
 }
 
 fn disabled(entry: &Entry) -> bool {
@@ -197,6 +268,12 @@ fn route(entry: &Arc<Entry>, index: usize, chain: &Chain) -> Route {
         (RouteTarget::Provider(operation), None) => {
             (down(entry, Some(operation)), Some(operation.format.name()))
         }
+        (RouteTarget::Choose(operation), Some(_)) => {
+            (Target::Choose(operation.clone()), Some(operation.format.name()))
+        }
+        (RouteTarget::Choose(operation), None) => {
+            (down(entry, Some(operation)), Some(operation.format.name()))
+        }
         (RouteTarget::Handler, Some(runtime)) => match runtime.route(index) {
             Some(handler) => (Target::Handler(handler), None),
             None => (down(entry, None), None),
@@ -204,10 +281,12 @@ fn route(entry: &Arc<Entry>, index: usize, chain: &Chain) -> Route {
         (RouteTarget::Handler, None) => (down(entry, None), None),
     };
     let pattern = spec.full_path();
+    let chosen = matches!(target, Target::Choose(_));
     let facts = RouteFacts {
         kind: spec.kind(),
         pattern: &pattern,
         method: &spec.method,
+        chosen,
         provider: (spec.kind() == RouteKind::Provider).then_some(name),
         format,
     };

@@ -8,6 +8,7 @@ pub mod settings;
 
 pub mod body;
 pub mod chain;
+pub mod choice;
 pub mod document;
 pub mod exchange;
 pub mod format;

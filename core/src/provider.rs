@@ -26,6 +26,17 @@ pub trait Provider: Send + Sync + 'static {
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>>;
 
+    /// As `prepare`, for someone who only looks: whatever that would have to ask for, such as a token that is not
+    /// there yet, is left as it is known.
+    fn preview<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        operation: &'a Operation,
+        body: Document,
+    ) -> BoxFuture<'a, Result<Outbound>> {
+        self.prepare(exchange, operation, body)
+    }
+
     /// Step 8: sends it; the answer's head is back, its bytes may still be arriving, in the operation's format.
     fn send<'a>(
         &'a self,

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex as Turn;
 
+use crate::choice::Routing;
 use crate::error::{Error, Kind, Result};
 use crate::generation::Generation;
 use crate::hooks::{self, Bus};
@@ -34,6 +35,7 @@ pub struct Proxy {
     services: Arc<Services>,
     upstream: Arc<Upstream>,
     store: Arc<Store>,
+    routing: Arc<Routing>,
     me: Weak<Proxy>,
     schedules: Mutex<BTreeMap<String, (u64, Arc<Schedule>)>>,
     generations: AtomicU64,
@@ -59,8 +61,10 @@ impl Proxy {
         let upstream = Arc::new(Upstream::new(settings.upstream.clone())?);
         let empty = Arc::new(Generation::assemble(0, Vec::new(), &[], Vec::new()));
         let pipeline = Pipeline::new(server.guard(), empty, settings.upstream.max_answer);
+        let routing = Routing::new(settings.routing.clone());
         let proxy = Arc::new_cyclic(|me| Proxy {
             settings,
+            routing,
             pipeline,
             bus: Arc::new(Bus::default()),
             services: Arc::new(Services::default()),
@@ -100,7 +104,8 @@ impl Proxy {
             store: self.store.clone(),
         })
         .await;
-        let generation = Arc::new(Generation::assemble(number, entries, &core_routes(&self.me), warnings));
+        let generation = Generation::assemble(number, entries, &core_routes(&self.me), warnings);
+        let generation = Arc::new(generation.with_routing(self.routing.clone()));
         self.pipeline.replace(generation.clone());
         self.bus.follow(generation.listeners.clone());
         self.reschedule(&generation);

@@ -51,6 +51,8 @@ pub struct Route {
 pub enum Target {
     /// A provider's operation.
     Provider(Arc<dyn Provider>, Operation),
+    /// The operation of whichever provider is chosen for the request.
+    Choose(Operation),
     /// A plugin's handler, or one of the core's own.
     Handler(Arc<dyn RouteHandler>),
     /// The plugin is down: 503 with its reason; the format, when it was a provider's.
@@ -61,7 +63,7 @@ impl Route {
     /// The wire format that clients of this route speak.
     pub fn format(&self) -> Option<&Arc<dyn Format>> {
         match &self.target {
-            Target::Provider(_, operation) => Some(&operation.format),
+            Target::Provider(_, operation) | Target::Choose(operation) => Some(&operation.format),
             Target::Down(_, format) => format.as_ref(),
             Target::Handler(_) => None,
         }
@@ -73,6 +75,8 @@ impl Route {
             Target::Provider(provider, operation) if provider.websocket(operation) => {
                 operation.format.dialogue(limit)
             }
+            // Whoever answers in the end: the conversation is whole in each request.
+            Target::Choose(operation) => operation.format.dialogue(limit),
             _ => None,
         }
     }

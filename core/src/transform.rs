@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub client: &'a str,
     /// Earlier answers that the request refers to are in it already.
     pub recalled: bool,
+    /// The model's name in the answer, where the client asked by another than the body's.
+    pub asked: Option<&'a str>,
 }
 
 /// A request in the provider's format.

@@ -169,7 +169,8 @@ function Headers:add(name, value) end
 ---@field body ccproxy.Body Needs `body = "read"` or `"write"`.
 ---@field client { id: string } Whose key it was; `anonymous` when none is asked for.
 ---@field peer { ip: string, port: integer, tls: boolean, http2: boolean }
----@field provider string? Can be set on the way down.
+---@field provider string? Can be set on the way down. At the front door the first candidate's, nil when there is none yet.
+---@field candidates string[]? At the front door: whom it would ask, in order, as `provider/model`.
 ---@field model string? Can be set on the way down; this writes the body.
 ---@field format ccproxy.Format?
 ---@field stream boolean Whether the body asks for a stream.

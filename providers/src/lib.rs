@@ -10,6 +10,7 @@ mod credentials;
 mod detection;
 mod factory;
 mod fixed_headers;
+mod front_door;
 mod local;
 mod memory;
 mod mock;
@@ -38,10 +39,16 @@ pub fn factories(
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
 ) -> Vec<Arc<dyn PluginFactory>> {
-    [claude_api::factory(memory), codex::factory(), copilot::factory(configured), mock::factory()]
-        .into_iter()
-        .chain(openai::factories(configured, memory))
-        .chain(own.iter().map(|name| own::factory(name, configured, memory)))
-        .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
-        .collect()
+    [
+        claude_api::factory(memory),
+        codex::factory(),
+        copilot::factory(configured),
+        front_door::factory(),
+        mock::factory(),
+    ]
+    .into_iter()
+    .chain(openai::factories(configured, memory))
+    .chain(own.iter().map(|name| own::factory(name, configured, memory)))
+    .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
+    .collect()
 }

@@ -72,7 +72,7 @@ fn operation(factory: &Arc<dyn PluginFactory>, path: &str) -> Operation {
     let route =
         factory.manifest().routes.iter().find(|route| route.path == path && route.method == Method::POST);
     match &route.expect(path).target {
-        RouteTarget::Provider(operation) => operation.clone(),
+        RouteTarget::Provider(operation) | RouteTarget::Choose(operation) => operation.clone(),
         RouteTarget::Handler => panic!("`{path}` is no provider route"),
     }
 }

@@ -6,13 +6,16 @@ mod completions;
 mod config;
 mod context;
 mod doctor;
+mod explain;
 mod failure;
+mod models;
 mod output;
 mod plugins;
 mod running;
 mod serve;
 mod status;
 mod trust;
+mod unstarted;
 mod x;
 
 #[cfg(test)]
@@ -63,6 +66,10 @@ enum Command {
     /// Look at the configuration, check it, write a first one
     #[command(subcommand)]
     Config(config::Config),
+    /// List the models that can be asked for
+    Models(models::Models),
+    /// Show what would become of a request, without sending it
+    Explain(explain::Explain),
     /// Ask a running proxy how it is
     Status(status::Status),
     /// Check configuration, data folder, port, plugins and credentials
@@ -95,6 +102,8 @@ impl Cli {
             Command::Serve(command) => command.run(&global, output),
             Command::Plugins(command) => command.run(&global, output),
             Command::Config(command) => command.run(&global, output),
+            Command::Models(command) => command.run(&global, output),
+            Command::Explain(command) => command.run(&global, output),
             Command::Status(command) => command.run(&global, output),
             Command::Doctor(command) => command.run(&global, output),
             Command::Trust(command) => command.run(&global, output),

@@ -67,6 +67,11 @@ impl Running {
         &self.url
     }
 
+    /// Whether anything answers there at all.
+    pub(crate) async fn runs(&self) -> bool {
+        self.get("/health/live").await.is_ok()
+    }
+
     /// What it says at a path. Health answers are JSON whatever their status.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, None).await

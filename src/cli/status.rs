@@ -42,12 +42,32 @@ impl Status {
                 plugins["generation"]
             ));
             output.table(&["PLUGIN", "TYPE", "STATE", "REASON"], &rows(&plugins));
+            let failing = failing(&plugins);
+            if !failing.is_empty() {
+                output.table(&["CANDIDATE", "STATE", "FAILURES", "RESTS"], &failing);
+            }
             for warning in plugins["warnings"].as_array().into_iter().flatten() {
                 output.line(format!("warning: {}", word(warning)));
             }
         }
         if health["status"] == "fail" { Err(Failure::Silent) } else { Ok(()) }
     }
+}
+
+/// The candidates of the front door that failed lately.
+fn failing(plugins: &Value) -> Vec<Vec<String>> {
+    let list = plugins["routing"]["failing"].as_array().into_iter().flatten();
+    list.map(|one| {
+        let word = |key: &str| one[key].as_str().unwrap_or_default();
+        let rests = one["rests_seconds"].as_f64().filter(|seconds| *seconds > 0.0);
+        vec![
+            format!("{}/{}", word("provider"), word("model")),
+            word("state").to_owned(),
+            one["failures"].to_string(),
+            rests.map(|seconds| format!("{seconds:.0} s")).unwrap_or_default(),
+        ]
+    })
+    .collect()
 }
 
 fn rows(plugins: &Value) -> Vec<Vec<String>> {

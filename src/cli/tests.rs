@@ -46,6 +46,8 @@ fn config_and_trust_work_for_every_command_and_in_every_place() {
         "config check",
         "config path",
         "config schema",
+        "models",
+        "explain x",
         "status",
         "doctor",
         "trust",

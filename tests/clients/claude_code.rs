@@ -8,7 +8,7 @@ use super::program::{PATIENCE, Program};
 use super::{House, installed, text};
 use crate::support::upstream::Gate;
 use crate::support::upstream::{anthropic, scenes};
-use crate::support::{self, Reply};
+use crate::support::{self, Config, Reply};
 
 /// Both versions, one after the other.
 pub const LIMIT: Duration = Duration::from_secs(120);
@@ -80,6 +80,34 @@ fn a_streamed_answer_arrives_and_nothing_is_changed_on_the_way() {
             for line in ["request-id: req_scene_1", "anthropic-ratelimit-unified-status: allowed"] {
                 assert!(house.tap.got(format!("\r\n{line}\r\n").as_bytes()), "{claude:?}: {line}");
             }
+        }
+    });
+}
+
+#[test]
+fn the_front_door_is_as_good_as_the_providers_own_path() {
+    support::run_within(LIMIT, async {
+        for claude in versions() {
+            let config =
+                Config::new().toml("routing.aliases.fast = [\"one/nobody\", \"claude_api/claude-opus-5-5\"]");
+            let gone = format!("providers.one.base_url = \"{}\"", support::Upstream::refused().await);
+            let input = json!({ "command": "echo from-the-tool", "description": "Says a word" });
+            let house = House::configured(scenes::tool_turn("Bash", &input), config.toml(&gone)).await;
+            let ask = async |more: &[&str]| {
+                let program = claude.at(&house.front()).env("ANTHROPIC_API_KEY", "sk-ant-api03-own");
+                program.args(["-p", "hello", "--output-format", "json"]).args(more).run().await.json()
+            };
+            let answer = ask(&[]).await;
+            assert_eq!(answer["result"], scenes::DONE, "{claude:?}: {answer}");
+            house.bodies_are_untouched();
+            assert!(conversation(&house)[0].json()["model"].as_str().unwrap().starts_with("claude-"));
+            let before = conversation(&house).len();
+            // A name that the program has never heard of, whose first candidate is not there.
+            let answer = ask(&["--model", "fast"]).await;
+            assert_eq!(answer["result"], scenes::DONE, "{claude:?}: {answer}");
+            let asked = &conversation(&house)[before];
+            assert_eq!(asked.json()["model"], "claude-opus-5-5");
+            assert_eq!(asked.header("x-api-key").as_deref(), Some("sk-ant-api03-own"));
         }
     });
 }

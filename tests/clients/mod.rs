@@ -53,6 +53,11 @@ impl House {
         format!("http://{}/{provider}", self.tap.address())
     }
 
+    /// The base URL of the front door, through the wire.
+    fn front(&self) -> String {
+        format!("http://{}", self.tap.address())
+    }
+
     /// What came upstream is what the client sent, byte for byte.
     fn bodies_are_untouched(&self) {
         for request in self.upstream.requests() {

@@ -198,6 +198,7 @@ pub(super) fn finished(exchange: &Arc<Exchange>) {
         data.insert("request_bytes".into(), tally.request_bytes.load(Ordering::Relaxed).into());
         data.insert("response_bytes".into(), tally.response_bytes.load(Ordering::Relaxed).into());
         data.insert("streamed".into(), tally.streamed.load(Ordering::Relaxed).into());
+        data.insert("sent_model".into(), exchange.sent_model().as_deref().into());
         data.insert("attempts".into(), tally.attempts.load(Ordering::Relaxed).into());
         data.insert("usage".into(), json!(*tally.usage.lock()));
         data.insert("losses".into(), json!(*tally.losses.lock()));
@@ -237,10 +238,11 @@ fn request_facts(exchange: &Exchange, data: &mut Map<String, Value>) {
 }
 
 fn provider_facts(exchange: &Exchange, data: &mut Map<String, Value>) {
+    let sent = exchange.sent_model();
     let request = exchange.request.lock();
     data.insert("id".into(), exchange.id.to_string().into());
     data.insert("provider".into(), request.provider.as_deref().into());
-    data.insert("model".into(), request.model.as_deref().into());
+    data.insert("model".into(), sent.as_deref().or(request.model.as_deref()).into());
     data.insert("stream".into(), request.stream.into());
 }
 
@@ -277,7 +279,8 @@ fn target(uri: &http::Uri) -> String {
     }
 }
 
-fn url(outbound: &Outbound) -> String {
+/// Where it goes, with credentials of its query hidden.
+pub(super) fn url(outbound: &Outbound) -> String {
     let origin = &outbound.origin;
     let path = match outbound.path.query() {
         Some(query) => format!("{}?{}", outbound.path.path(), redact::query(query)),

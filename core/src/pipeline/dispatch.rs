@@ -5,62 +5,126 @@ use std::sync::atomic::Ordering;
 
 use http::{HeaderValue, StatusCode, header};
 
-use super::{announce, meter, turn, watch};
+use super::turn::{self, Request};
+use super::{announce, choose, meter, watch};
 use crate::body::{Answer, is_compressed};
+use crate::document::Document;
 use crate::error::{Error, Kind, Result, Side};
 use crate::exchange::{Exchange, Moment};
 use crate::hooks;
 use crate::provider::{Local, Operation, Outbound, Provider};
 use crate::router::{Route, Target};
+use crate::transform::{Back, Loss};
 
 /// Asks whatever stands behind the route.
 pub(super) async fn dispatch(exchange: &Arc<Exchange>, route: &Arc<Route>) -> Result<Answer> {
     match &route.target {
         Target::Handler(handler) => handler.call(exchange).await,
         Target::Down(reason, _) => Err(Error::new(Side::Plugin, Kind::Unavailable, reason.clone())),
+        // 6 choose, at the front door
+        Target::Choose(operation) => Box::pin(choose::ask(exchange, route, operation)).await,
         Target::Provider(provider, operation) => {
             // 6 choose: a plugin may have named another provider that has the same operation
-            let chosen = exchange.request.lock().provider.clone();
-            match chosen {
-                Some(name) if name != route.owner => {
-                    let Some((provider, operation)) = exchange.generation.operation(&name, operation) else {
-                        return Err(unknown_provider(&name, operation));
-                    };
-                    ask(exchange, route, provider, operation).await
-                }
-                _ => ask(exchange, route, provider, operation).await,
+            let named = exchange.request.lock().provider.clone();
+            match named.filter(|name| *name != route.owner) {
+                Some(_) => Box::pin(choose::ask(exchange, route, operation)).await,
+                None => ask(exchange, route, provider, operation).await,
             }
         }
     }
 }
 
+/// Asks the provider of the route.
 async fn ask(
     exchange: &Arc<Exchange>,
     route: &Route,
     provider: &Arc<dyn Provider>,
     operation: &Operation,
 ) -> Result<Answer> {
-    let local = operation.local.as_ref();
-    if let Some(Local::Instead(local)) = local {
-        return local.answer(exchange.request.lock().body.bytes());
+    let body = exchange.request.lock().body.clone();
+    if let Some(answer) = instead(operation, &body) {
+        return answer;
     }
-    // 7 prepare, in the provider's format
+    let ready =
+        prepare(exchange, route, provider, operation, Wanted { body, asked: None, sent: true }).await?;
+    send(exchange, provider, ready).await?.pass(exchange).await
+}
+
+/// What the proxy answers where the provider is never asked.
+pub(super) fn instead(operation: &Operation, body: &Document) -> Option<Result<Answer>> {
+    match &operation.local {
+        Some(Local::Instead(local)) => Some(local.answer(body.bytes())),
+        _ => None,
+    }
+}
+
+/// A request that can be sent.
+pub(super) struct Ready<'a> {
+    client: &'a Operation,
+    pub(super) operation: &'a Operation,
+    /// In the provider's format.
+    pub(super) outbound: Outbound,
+    pub(super) losses: Vec<Loss>,
+    back: Option<Box<dyn Back>>,
+}
+
+/// The head of a provider's answer. Its bytes pass once it is decided that they shall.
+pub(super) struct Headed<'a> {
+    operation: &'a Operation,
+    losses: Vec<Loss>,
+    back: Option<Box<dyn Back>>,
+    /// It is the proxy's own, in the client's format.
+    local: bool,
+    pub(super) answer: Answer,
+}
+
+/// What is to be prepared.
+pub(super) struct Wanted<'a> {
+    /// In the client's format.
+    pub(super) body: Document,
+    /// The model's name in the answer, where the body has another.
+    pub(super) asked: Option<&'a str>,
+    /// Whether it is sent, or only shown.
+    pub(super) sent: bool,
+}
+
+/// Step 7: the request in the provider's format.
+pub(super) async fn prepare<'a>(
+    exchange: &Arc<Exchange>,
+    route: &Route,
+    provider: &Arc<dyn Provider>,
+    operation: &'a Operation,
+    wanted: Wanted<'_>,
+) -> Result<Ready<'a>> {
     let (client, operation) = (operation, operation.inner());
-    let (body, back) = turn::request(exchange, client)?;
-    let mut outbound = provider.prepare(exchange, operation, body).await?;
-    turn::lost(exchange, std::mem::take(&mut outbound.losses), back.is_some());
+    let Request { body, mut losses, back } = turn::request(exchange, client, wanted.body, wanted.asked)?;
+    let mut outbound = match wanted.sent {
+        true => provider.prepare(exchange, operation, body).await?,
+        false => provider.preview(exchange, operation, body).await?,
+    };
+    // A provider may not take all of its own format, either.
+    losses.append(&mut outbound.losses);
     if route.links.stream || route.links.answer_body || back.is_some() {
         // Someone reads the answer: ask for it uncompressed.
         outbound.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
+    Ok(Ready { client, operation, outbound, losses, back })
+}
+
+/// Step 8: sends it, and waits for the head.
+pub(super) async fn send<'a>(
+    exchange: &Arc<Exchange>,
+    provider: &Arc<dyn Provider>,
+    ready: Ready<'a>,
+) -> Result<Headed<'a>> {
+    let Ready { client, operation, mut outbound, losses, back } = ready;
     if exchange.generation.listeners.wants(hooks::Kind::ProviderRequestPrepared) {
         outbound = prepared(exchange, outbound).await?;
     }
-    // 8 send
     exchange.enter(Moment::Sent);
     exchange.tally.attempts.fetch_add(1, Ordering::Relaxed);
     announce::sent(exchange, &outbound);
-    let mut answer = match provider.send(exchange, operation, outbound).await {
+    let answer = match provider.send(exchange, operation, outbound).await {
         Ok(answer) => answer,
         Err(error) => {
             announce::provider_error(exchange, &error, "send");
@@ -69,25 +133,48 @@ async fn ask(
     };
     exchange.tally.head_micros.store(micros(exchange), Ordering::Relaxed);
     announce::received(exchange, &answer);
-    if let Some(Local::WhenMissing(local)) = local.filter(|_| is_missing(answer.status)) {
-        return local.answer(exchange.request.lock().body.bytes());
+    if let Some(Local::WhenMissing(local)) = client.local.as_ref().filter(|_| is_missing(answer.status)) {
+        let answer = local.answer(exchange.request.lock().body.bytes())?;
+        return Ok(Headed::local(client, answer));
     }
-    // 9 the answer's bytes pass under watch
-    let tracked = answer.is_event_stream() && answer.status.is_success() && !is_compressed(&answer.headers);
-    if answer.is_event_stream() {
-        exchange.tally.streamed.store(true, Ordering::Relaxed);
-    }
-    answer = if tracked {
-        watch::watch(exchange, operation, answer)
-    } else {
-        meter::meter(exchange, operation, answer)
-    };
-    turn::answer(exchange, back, answer).await
+    Ok(Headed { operation, losses, back, local: false, answer })
 }
 
 /// Whether a provider says that it does not know an endpoint.
 fn is_missing(status: StatusCode) -> bool {
     matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED)
+}
+
+impl<'a> Headed<'a> {
+    /// An answer of the proxy's own.
+    pub(super) fn local(operation: &'a Operation, answer: Answer) -> Self {
+        Headed { operation, losses: Vec::new(), back: None, local: true, answer }
+    }
+
+    /// Whether it is the proxy's own, and no provider was asked or had one.
+    pub(super) fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// Step 9: the answer's bytes pass under watch.
+    pub(super) async fn pass(self, exchange: &Arc<Exchange>) -> Result<Answer> {
+        let Headed { operation, losses, back, local, answer } = self;
+        if local {
+            return Ok(answer);
+        }
+        *exchange.tally.losses.lock() = losses;
+        let tracked =
+            answer.is_event_stream() && answer.status.is_success() && !is_compressed(&answer.headers);
+        if answer.is_event_stream() {
+            exchange.tally.streamed.store(true, Ordering::Relaxed);
+        }
+        let answer = if tracked {
+            watch::watch(exchange, operation, answer)
+        } else {
+            meter::meter(exchange, operation, answer)
+        };
+        turn::answer(exchange, back, answer).await
+    }
 }
 
 /// `provider.request.prepared`: plugins edit path, headers and body.
@@ -100,7 +187,7 @@ async fn prepared(exchange: &Arc<Exchange>, outbound: Outbound) -> Result<Outbou
     outbound.ok_or_else(|| Error::internal("the prepared request was lost in a hook"))
 }
 
-fn unknown_provider(name: &str, operation: &Operation) -> Error {
+pub(super) fn unknown_provider(name: &str, operation: &Operation) -> Error {
     Error::new(
         Side::Plugin,
         Kind::InvalidRequest,

@@ -1,8 +1,11 @@
 //! The way of an exchange, top to bottom. The numbers are those of `docs/architecture.md`.
 
 mod announce;
+mod attempts;
+mod choose;
 mod deliver;
 mod dispatch;
+mod explain;
 mod filter;
 mod judge;
 mod meter;
@@ -16,6 +19,8 @@ mod turn;
 mod watch;
 
 use std::sync::Arc;
+
+pub use explain::{Question, explain};
 
 use arc_swap::ArcSwap;
 use http::{Request, Response};
@@ -81,6 +86,7 @@ impl Pipeline {
             Ok(route) => match self.read_body(&exchange, &route, body).await {
                 // 5 down, 6 to 9 provider, 10 up
                 Ok(()) => {
+                    choose::foresee(&exchange, &route);
                     announce::http_request_from_client(&exchange);
                     self.travel(&exchange, &route, 0).await
                 }

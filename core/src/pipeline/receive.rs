@@ -14,7 +14,7 @@ use crate::exchange::{Client, Exchange, Request};
 use crate::format::Format;
 use crate::generation::Generation;
 use crate::middleware::RouteKind;
-use crate::router::{Params, Route};
+use crate::router::{Params, Route, Target};
 use crate::server::RequestBody;
 use crate::websocket::{self, Dialogue};
 
@@ -114,7 +114,8 @@ impl Pipeline {
 pub(super) fn request(parts: Parts, reception: &Reception) -> Request {
     let (params, provider) = match &reception.verdict {
         Ok((route, params, _)) => {
-            (params.clone(), (route.kind == RouteKind::Provider).then(|| route.owner.clone()))
+            let owned = matches!(route.target, Target::Provider(..) | Target::Down(_, Some(_)));
+            (params.clone(), owned.then(|| route.owner.clone()))
         }
         Err(_) => (Vec::new(), None),
     };

@@ -11,7 +11,7 @@ use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::exchange::{Exchange, Head, Moment};
 use crate::middleware::{BodyAccess, Flow, Next, OnError};
-use crate::router::Route;
+use crate::router::{Route, Target};
 use crate::step::BoxFuture;
 
 /// The layers a request has passed on its way down, outermost first.
@@ -31,7 +31,7 @@ impl Pipeline {
         let mut answer = None;
         exchange.enter(Moment::Request);
         for (index, link) in links.iter().enumerate().skip(from) {
-            if !meets(link, exchange) {
+            if !meets(link, exchange, route) {
                 continue;
             }
             if link.spec.moments.request {
@@ -169,9 +169,15 @@ fn close(mut head: Head, body: Body) -> Answer {
     Answer { status: head.status, headers: head.headers, body }
 }
 
-fn meets(link: &Link, exchange: &Exchange) -> bool {
+/// Whether a middleware is for this exchange.
+pub(super) fn meets(link: &Link, exchange: &Exchange, route: &Route) -> bool {
     let when = &link.spec.when;
-    if when.paths.is_empty() && when.models.is_empty() && when.stream.is_none() {
+    let chosen = matches!(route.target, Target::Choose(_));
+    if when.paths.is_empty()
+        && when.models.is_empty()
+        && when.stream.is_none()
+        && (!chosen || when.providers.is_empty())
+    {
         return true;
     }
     let request = exchange.request.lock();
@@ -179,5 +185,7 @@ fn meets(link: &Link, exchange: &Exchange) -> bool {
         path: request.uri.path(),
         model: request.model.as_deref(),
         stream: request.stream,
+        provider: request.provider.as_deref(),
+        chosen,
     })
 }

@@ -26,32 +26,31 @@ const LOSS: HeaderName = HeaderName::from_static("x-ccproxy-loss");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The body for the provider, and what turns its answer back.
-pub(super) fn request(
-    exchange: &Arc<Exchange>,
-    operation: &Operation,
-) -> Result<(Document, Option<Box<dyn Back>>)> {
-    let body = exchange.request.lock().body.clone();
-    let Some(through) = &operation.through else { return Ok((body, None)) };
-    let created = exchange.began_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let turned = through
-        .transformer
-        .request(body.bytes(), Facts { created, client: &exchange.client.id, recalled: false })?;
-    *exchange.tally.losses.lock() = turned.losses;
-    Ok((Document::new(turned.body), Some(turned.back)))
+/// A request in the provider's format.
+pub(super) struct Request {
+    /// The body.
+    pub(super) body: Document,
+    /// What it lost.
+    pub(super) losses: Vec<Loss>,
+    /// What turns the answer back, where the formats differ.
+    pub(super) back: Option<Box<dyn Back>>,
 }
 
-/// Notes what the provider does not take, beside what was lost on the way into its format.
-pub(super) fn lost(exchange: &Exchange, lost: Vec<Loss>, turned: bool) {
-    if lost.is_empty() {
-        return;
-    }
-    let mut losses = exchange.tally.losses.lock();
-    if !turned {
-        // What another try lost is past.
-        losses.clear();
-    }
-    losses.extend(lost);
+/// The body for the provider, and what turns its answer back. `asked` is the model's name in the answer, where the
+/// body has another.
+pub(super) fn request(
+    exchange: &Exchange,
+    operation: &Operation,
+    body: Document,
+    asked: Option<&str>,
+) -> Result<Request> {
+    let Some(through) = &operation.through else {
+        return Ok(Request { body, losses: Vec::new(), back: None });
+    };
+    let created = exchange.began_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let facts = Facts { created, client: &exchange.client.id, recalled: false, asked };
+    let turned = through.transformer.request(body.bytes(), facts)?;
+    Ok(Request { body: Document::new(turned.body), losses: turned.losses, back: Some(turned.back) })
 }
 
 /// The answer for the client.

@@ -35,6 +35,10 @@ pub struct Manifest {
     pub source: Source,
     /// Whether it sleeps until the configuration mentions it: a table of its own, `enabled_plugins`, a flag.
     pub dormant: bool,
+    /// Patterns of the models it serves, for requests to the front door that name no provider.
+    pub models: Vec<String>,
+    /// Patterns of the credentials that only this provider issues: they are handed to nobody else.
+    pub credential_marks: Vec<String>,
     /// What it may touch: `kv`, `http`, `events`, ... with their arguments (`http:api.example.com`).
     pub capabilities: Vec<String>,
     /// Its settings, under `[plugins.<name>]`.
@@ -129,6 +133,8 @@ pub struct RouteSpec {
 pub enum RouteTarget {
     /// The plugin's provider.
     Provider(Operation),
+    /// The provider that the front door chooses for each request, which has this operation.
+    Choose(Operation),
     /// The plugin's handler, by its place in `routes`.
     Handler,
 }
@@ -142,7 +148,7 @@ impl RouteSpec {
     /// What kind of route it is.
     pub fn kind(&self) -> RouteKind {
         match self.target {
-            RouteTarget::Provider(_) => RouteKind::Provider,
+            RouteTarget::Provider(_) | RouteTarget::Choose(_) => RouteKind::Provider,
             RouteTarget::Handler => RouteKind::Plugin,
         }
     }

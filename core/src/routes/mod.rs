@@ -1,5 +1,6 @@
 //! The proxy's own routes.
 
+mod explain;
 mod health;
 mod index;
 mod openapi;
@@ -63,6 +64,13 @@ pub(crate) fn core_routes(proxy: &Weak<Proxy>) -> Vec<CoreRoute> {
             true,
             "Run a command of a plugin",
             |_, exchange| Box::pin(plugins::run_command(exchange)),
+        ),
+        route(
+            Method::POST,
+            "/routing/explain",
+            true,
+            "What would become of a request, without sending it",
+            |_, exchange| Box::pin(explain::explain(exchange)),
         ),
         route(get, "/openapi.json", true, "This description", |_, exchange| {
             Box::pin(openapi::openapi(exchange))

@@ -89,6 +89,7 @@ pub(super) async fn status(proxy: Arc<Proxy>, exchange: Arc<Exchange>) -> Result
             "services": proxy.services().list(),
             "middleware_order": chain,
             "warnings": generation.warnings,
+            "routing": generation.routing.status(),
             "reload": proxy.reloads(),
             "retiring": proxy.retiring(),
             "plugins": plugins,
@@ -180,6 +181,8 @@ pub fn manifest_json(manifest: &Manifest) -> Value {
         "dormant": manifest.dormant,
         "dependencies": manifest.dependencies,
         "capabilities": manifest.capabilities,
+        "models": manifest.models,
+        "credential_marks": manifest.credential_marks,
         "settings": manifest.config.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>(),
         "middleware": manifest.middleware.iter().map(|spec| json!({
             "name": spec.name,

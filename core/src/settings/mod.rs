@@ -2,6 +2,7 @@
 //! reads settings after start.
 
 mod plugins;
+mod routing;
 mod section;
 mod server;
 mod upstream;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use plugins::PluginSettings;
+pub use routing::RoutingSettings;
 pub use section::Section;
 pub use server::{ServerSettings, TlsSettings};
 pub use upstream::UpstreamSettings;
@@ -25,6 +27,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Requests to providers.
     pub upstream: UpstreamSettings,
+    /// Which provider and model the front door chooses.
+    pub routing: RoutingSettings,
     /// Which plugins, and their own settings.
     pub plugins: PluginSettings,
     /// Where data is kept: the SQLite file, plugin folders, logs.
@@ -45,6 +49,11 @@ impl Settings {
                 "Where clients are listened to, and their limits.",
             ))
             .with(Field::table("upstream", UpstreamSettings::schema(), "Requests to providers."))
+            .with(Field::table(
+                "routing",
+                RoutingSettings::schema(),
+                "Which provider and model a request to `/v1/...` goes to. docs/routing.md has the whole of it.",
+            ))
     }
 
     /// The settings in a tree of values, and everything that is wrong with it. Keys that this schema
@@ -61,9 +70,11 @@ impl Settings {
         let (server, mut problems) = ServerSettings::read(&value["server"], node.get(&["server"]));
         let (plugins, more) = PluginSettings::read(value, node, environment);
         problems.extend(more);
+        let (routing, more) = RoutingSettings::read(&value["routing"], node.get(&["routing"]));
+        problems.extend(more);
         let upstream = UpstreamSettings::read(&value["upstream"]);
         let data_dir = Section(value).path("data_dir").unwrap_or_default();
-        (Settings { server, upstream, plugins, data_dir }, problems)
+        (Settings { server, upstream, routing, plugins, data_dir }, problems)
     }
 }
 

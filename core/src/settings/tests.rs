@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{Environment, read_toml};
-use crate::settings::{ServerSettings, Settings, UpstreamSettings};
+use crate::settings::{RoutingSettings, ServerSettings, Settings, UpstreamSettings};
 
 fn read(text: &str) -> (Settings, Vec<String>) {
     let (node, problems) = read_toml(text, Path::new("/c.toml"));
@@ -21,6 +21,7 @@ fn the_schema_is_sound_and_agrees_with_the_defaults_in_code() {
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(format!("{:?}", settings.server), format!("{:?}", ServerSettings::default()));
     assert_eq!(format!("{:?}", settings.upstream), format!("{:?}", UpstreamSettings::default()));
+    assert_eq!(settings.routing, RoutingSettings::default());
     assert_eq!(settings.data_dir, Path::new("/home/u/.local/share/ccproxy"));
 }
 
@@ -65,4 +66,57 @@ fn half_of_tls_is_a_problem_and_both_are_tls() {
     let (settings, _) = read("[server.tls]\ncertificate = 'c.pem'\nkey = '~/k.pem'\n");
     let tls = settings.server.tls.map(|tls| (tls.certificate, tls.key));
     assert_eq!(tls, Some(("/c.pem".into(), "/home/u/k.pem".into())));
+}
+
+#[test]
+fn routing_is_read_and_what_is_malformed_has_its_place() {
+    let (settings, problems) = read(
+        "[routing]\ndefault = ['one', 'two/m']\nfail_over_on = [429]\nbreaker_failures = 2\nlongest_rest = '1m'\n\
+         aliases = { quick = 'one/m', both = ['one/m', 'two'] }\n\
+         rules = [{ model = 'a-*', stream = true, candidates = ['one/b-*'] }]\n",
+    );
+    assert_eq!(problems, Vec::<String>::new());
+    let routing = settings.routing;
+    let texts = |aims: &[crate::choice::Aim]| aims.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(texts(&routing.default), ["one", "two/m"]);
+    assert_eq!(texts(&routing.aliases["both"]), ["one/m", "two"]);
+    assert_eq!(texts(&routing.rules[0].candidates), ["one/b-*"]);
+    assert_eq!(
+        (routing.rules[0].stream, routing.fail_over_on.len(), routing.circuit.failures),
+        (Some(true), 1, 2)
+    );
+
+    for (text, expected) in [
+        ("[routing]\ndefault = ['One']", "/c.toml:2:12: `routing.default[0]`: `One` is no candidate"),
+        ("[routing]\ndefault = ['one/a-*']", "`routing.default[0]`: `one/a-*` has 1 `*`, and its pattern 0"),
+        (
+            "[routing.aliases]\n'a*' = 'one'",
+            "/c.toml:2:1: `routing.aliases.a*`: an alias is one model's name",
+        ),
+        ("[routing.aliases]\na = 7", "/c.toml:2:1: `routing.aliases.a`: expected a candidate"),
+        ("[routing.aliases]\na = []", "/c.toml:2:1: `routing.aliases.a`: the list names nobody"),
+        ("[routing.aliases]\na = ['one', 2]", "/c.toml:2:1: `routing.aliases.a`: expected a candidate"),
+        ("[[routing.rules]]\nmodel = 'x'", "`routing.rules[0].candidates`: must be set"),
+        (
+            "[[routing.rules]]\ncandidates = []",
+            "/c.toml:2:1: `routing.rules[0].candidates`: the list names nobody",
+        ),
+        (
+            "[[routing.rules]]\ncandidates = ['one']\nmodle = 'x'",
+            "/c.toml:3:1: `routing.rules[0].modle`: unknown key",
+        ),
+        (
+            "[[routing.rules]]\ncandidates = ['one/*-*']\nmodel = '*'",
+            "`routing.rules[0].candidates[0]`: `one/*-*` has 2",
+        ),
+        (
+            "[routing]\nfail_over_on = [200]",
+            "`routing.fail_over_on[0]`: found `200`, expected a whole number from 400 to 599",
+        ),
+    ] {
+        let (_, problems) = read(text);
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{text}: {problems:?}");
+    }
+    let many = format!("routing.default = [{}]", "'one',".repeat(17));
+    assert!(read(&many).1[0].contains("17 candidates, and at most 16 are asked"));
 }

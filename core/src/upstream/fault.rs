@@ -9,7 +9,7 @@ use http::header::RETRY_AFTER;
 
 use super::clock::{Limits, Wait};
 use super::proxy::Way;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Reach};
 use crate::provider::Origin;
 
 /// Longest chain of causes that is written out.
@@ -22,6 +22,7 @@ pub(super) fn connect_timeout(origin: &Origin, limit: Duration) -> Error {
         Kind::GatewayTimeout,
         format!("connecting to `{}` took longer than {seconds} s (`upstream.connect_timeout`)", show(origin)),
     )
+    .with_reach(Reach::Unsent)
 }
 
 /// The other three clocks.
@@ -39,7 +40,7 @@ pub(super) fn expired(origin: &Origin, wait: Wait, limits: &Limits) -> Error {
             format!("`{origin}` sent no data for {seconds} s (`upstream.data_idle_timeout`)")
         }
     };
-    Error::upstream(Kind::GatewayTimeout, text)
+    Error::upstream(Kind::GatewayTimeout, text).with_reach(Reach::Unanswered)
 }
 
 /// No connection.
@@ -58,7 +59,9 @@ pub(super) fn connect(origin: &Origin, way: &Way, error: &(dyn StdError + 'stati
         _ if causes.contains("tunnel error") => "the proxy opened no tunnel",
         _ => "no connection",
     };
-    Error::upstream(Kind::BadGateway, format!("cannot reach `{origin}`{through}: {what}")).with_log(causes)
+    Error::upstream(Kind::BadGateway, format!("cannot reach `{origin}`{through}: {what}"))
+        .with_log(causes)
+        .with_reach(Reach::Unsent)
 }
 
 /// No TLS.
@@ -86,6 +89,7 @@ pub(super) fn tls(origin: &Origin, error: &io::Error) -> Error {
     };
     Error::upstream(Kind::BadGateway, format!("no secure connection to `{origin}`: {what}"))
         .with_log(error.to_string())
+        .with_reach(Reach::Unsent)
 }
 
 /// A connection that failed between request and head.
@@ -122,7 +126,7 @@ pub(super) fn vanished(origin: &Origin) -> Error {
 /// The proxy on the way refuses us. Its own answer is no business of the client's.
 pub(super) fn proxy_login(origin: &Origin, way: &Way) -> Error {
     let text = format!("cannot reach `{}`{}: the proxy asks for a login", show(origin), through(way));
-    Error::upstream(Kind::BadGateway, text)
+    Error::upstream(Kind::BadGateway, text).with_reach(Reach::Unsent)
 }
 
 /// The proxy that is configured is of no use. The address may hold a password and is not repeated.
@@ -135,12 +139,14 @@ pub(super) fn unusable_proxy(origin: &Origin, scheme: &str) -> Error {
             show(origin)
         ),
     )
+    .with_reach(Reach::Unsent)
 }
 
 /// Too many origins: a sign of addresses made up per request.
 pub(super) fn too_many_origins() -> Error {
     Error::upstream(Kind::Unavailable, "too many different upstream addresses are in use")
         .with_header(RETRY_AFTER, http::HeaderValue::from_static("1"))
+        .with_reach(Reach::Unsent)
 }
 
 fn through(way: &Way) -> String {

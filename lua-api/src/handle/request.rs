@@ -57,6 +57,7 @@ const FIELDS: &[&str] = &[
     "query",
     "query_string",
     "provider",
+    "candidates",
     "model",
     "format",
     "stream",
@@ -73,6 +74,7 @@ fn get(lua: &Lua, view: &Arc<View>, field: &str) -> mlua::Result<Value> {
         "body" => return body(lua, view),
         "state" => return state(lua, view),
         "query" => return query(lua, view),
+        "candidates" => return candidates(lua, view),
         "client" | "peer" | "params" => return about(lua, view, field),
         _ => {}
     }
@@ -158,6 +160,16 @@ fn query(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
             table.raw_set(name, lua.create_string(decoded(value))?)?;
         }
     }
+    table.set_readonly(true);
+    Ok(Value::Table(table))
+}
+
+/// Whom the front door would ask, in order; nothing on the routes of one provider.
+fn candidates(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
+    let chosen = view.exchange()?.chosen.lock().clone();
+    let Some(chosen) = chosen else { return Ok(Value::Nil) };
+    let names = chosen.choice.candidates.iter().map(ToString::to_string);
+    let table = lua.create_sequence_from(names)?;
     table.set_readonly(true);
     Ok(Value::Table(table))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ccproxy_core::proxy::{Discovered, Proxy};
 use ccproxy_core::server::Server;
-use ccproxy_core::settings::{PluginSettings, ServerSettings, Settings, UpstreamSettings};
+use ccproxy_core::settings::{PluginSettings, RoutingSettings, ServerSettings, Settings, UpstreamSettings};
 use reqwest::{Client, Response};
 
 use super::tight;
@@ -41,6 +41,7 @@ impl House {
         let settings = Settings {
             server: server.clone(),
             upstream: UpstreamSettings::default(),
+            routing: RoutingSettings::default(),
             plugins: PluginSettings::default(),
             data_dir: PathBuf::from("nowhere"),
         };

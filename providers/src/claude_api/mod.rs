@@ -57,6 +57,9 @@ fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest
         description: format!("{}, with the client's own credential or an API key", service.title),
         kind: PluginKind::Provider,
         source: Source::Native,
+        models: service.own_words(&["claude-*"]),
+        // Keys and login tokens alike: <https://docs.anthropic.com/en/api/overview>.
+        credential_marks: service.own_words(&["sk-ant-*"]),
         config,
         routes: routes::routes(service, memory),
         ..Manifest::default()

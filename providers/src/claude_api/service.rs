@@ -50,6 +50,11 @@ impl Service {
         }
     }
 
+    /// What is so of the Claude API alone.
+    pub(super) fn own_words(&self, words: &[&str]) -> Vec<String> {
+        words.iter().filter(|_| self.claude).map(|&word| word.to_owned()).collect()
+    }
+
     /// Its table in the configuration.
     pub(super) fn table(&self) -> String {
         format!("{}.{}", if self.claude { "plugins" } else { "providers" }, self.name)

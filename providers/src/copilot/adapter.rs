@@ -104,6 +104,7 @@ impl Adapter {
         client: &ClientExchange,
         operation: &Operation,
         body: Document,
+        sent: bool,
     ) -> Result<Outbound> {
         if operation.name == "usage" {
             let lacks = || {
@@ -137,7 +138,7 @@ impl Adapter {
         };
         let asked = Asked { exchange: client, operation, body, foreign: OF_ANTHROPIC, path };
         let Some(exchange) = &self.exchange else { return self.relay.outbound(asked, adjust) };
-        let token = exchange.token().await?;
+        let token = if sent { exchange.token().await? } else { exchange.shown() };
         let host = token.host.filter(|_| !self.fixed);
         let base = host.as_ref().unwrap_or(&self.relay.base);
         let credential = |headers: &mut HeaderMap| {
@@ -168,7 +169,16 @@ impl Provider for Adapter {
         operation: &'a Operation,
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        Box::pin(self.outbound(exchange, operation, body))
+        Box::pin(self.outbound(exchange, operation, body, true))
+    }
+
+    fn preview<'a>(
+        &'a self,
+        exchange: &'a Arc<ClientExchange>,
+        operation: &'a Operation,
+        body: Document,
+    ) -> BoxFuture<'a, Result<Outbound>> {
+        Box::pin(self.outbound(exchange, operation, body, false))
     }
 
     fn send<'a>(

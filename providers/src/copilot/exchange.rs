@@ -63,6 +63,13 @@ impl Exchange {
         }
     }
 
+    /// The token that there is, or something in its place: for who only looks.
+    pub(super) fn shown(&self) -> Token {
+        let now = Instant::now();
+        let bearer = HeaderValue::from_static("Bearer (exchanged when it is needed)");
+        self.held().unwrap_or(Token { bearer, host: None, renew: now, end: now })
+    }
+
     /// What Copilot answered 401 to is not used again.
     pub(super) fn drop_token(&self, refused: &HeaderValue) {
         self.token.lock().take_if(|token| token.bearer == *refused);

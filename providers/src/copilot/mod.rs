@@ -35,6 +35,8 @@ pub(crate) fn factory(configured: &Configured<'_>) -> Factory {
         description: "GitHub Copilot, with a GitHub token or the client's own credential".into(),
         kind: PluginKind::Provider,
         source: Source::Native,
+        // GitHub's tokens, and Copilot's own: <https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/>.
+        credential_marks: ["ghp_*", "gho_*", "ghu_*", "github_pat_*", "tid=*"].map(str::to_owned).into(),
         config: schema,
         routes: routes::routes(config.messages_via),
         oauth_provider: Some(OAuthProviderSpec {

@@ -21,7 +21,7 @@ pub(crate) const DIALECTS: [Dialect; 3] = [Dialect::Messages, Dialect::Chat, Dia
 
 /// When the exchanges of the table began.
 pub(crate) const FACTS: Facts<'static> =
-    Facts { created: 1_764_000_000, client: "anonymous", recalled: false };
+    Facts { created: 1_764_000_000, client: "anonymous", recalled: false, asked: None };
 
 pub(crate) fn format(dialect: Dialect) -> Box<dyn Format> {
     match dialect {

@@ -60,7 +60,7 @@ impl Transformer for Pair {
         self.quirks.suit(&mut call, &mut losses);
         let body = write(self.provider, &call, &mut losses);
         let brief = Brief {
-            model: call.model.to_string(),
+            model: facts.asked.unwrap_or(&call.model).to_owned(),
             stream: call.stream,
             include_usage: call.include_usage,
             created: facts.created,

@@ -84,6 +84,7 @@ fn manifest() -> Manifest {
         description: "Deterministic answers without a network, for demos and tests".into(),
         kind: PluginKind::Provider,
         source: Source::Native,
+        models: vec!["mock*".into()],
         config: config::schema(),
         routes: vec![
             route(Method::POST, "/v1/messages", "messages", &messages, "An Anthropic message"),

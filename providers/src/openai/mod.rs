@@ -57,6 +57,8 @@ fn factory(vendor: Vendor, schema: Schema, settings: &Value, memory: &Arc<Memory
         kind: PluginKind::Provider,
         source: Source::Native,
         dormant: vendor.section == "plugins" && vendor.name != vendor::OPENAI.name,
+        models: vendor.models.iter().map(|&model| model.to_owned()).collect(),
+        credential_marks: vendor.marks.iter().map(|&mark| mark.to_owned()).collect(),
         config: schema,
         routes: routes::routes(&vendor, config.via(&vendor), &config.quirks(&vendor), memory),
         ..Manifest::default()

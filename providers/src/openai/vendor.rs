@@ -28,6 +28,10 @@ pub(super) struct Vendor {
     pub(super) embeddings: bool,
     /// How its chat differs.
     pub(super) quirks: &'static [Quirk],
+    /// Models that are its own: a request for one that names no provider goes to it.
+    pub(super) models: &'static [&'static str],
+    /// What only its keys look like: such a key is handed to nobody else.
+    pub(super) marks: &'static [&'static str],
 }
 
 impl Vendor {
@@ -43,6 +47,8 @@ impl Vendor {
             stores: false,
             embeddings: false,
             quirks: USUAL,
+            models: &[],
+            marks: &[],
         }
     }
 
@@ -58,6 +64,8 @@ impl Vendor {
             stores: false,
             embeddings: true,
             quirks: USUAL,
+            models: &[],
+            marks: &[],
         }
     }
 
@@ -74,6 +82,8 @@ impl Vendor {
             stores: false,
             embeddings,
             quirks: USUAL,
+            models: &[],
+            marks: &[],
         }
     }
 
@@ -92,6 +102,16 @@ impl Vendor {
         self
     }
 
+    const fn serving(mut self, models: &'static [&'static str]) -> Self {
+        self.models = models;
+        self
+    }
+
+    const fn marked(mut self, marks: &'static [&'static str]) -> Self {
+        self.marks = marks;
+        self
+    }
+
     const fn with_quirks(mut self, quirks: &'static [Quirk]) -> Self {
         self.quirks = quirks;
         self
@@ -107,7 +127,19 @@ pub(super) const OPENAI: Vendor =
         .with_responses()
         .with_embeddings()
         .with_store()
-        .with_quirks(&[NoThoughts]);
+        .with_quirks(&[NoThoughts])
+        .serving(&[
+            "gpt-*",
+            "o1*",
+            "o3*",
+            "o4*",
+            "chatgpt-*",
+            "codex-*",
+            "computer-use-*",
+            "text-embedding-*",
+        ])
+        // The middle part is in every key of its API, old and new.
+        .marked(&["sk-proj-*", "sk-svcacct-*", "sk-admin-*", "sk-*T3BlbkFJ*"]);
 
 /// The others, each asleep until the configuration mentions it. The addresses and the quirks are those of the
 /// vendors' own documentation. vLLM's usual port is this proxy's too, so it has no default.
@@ -115,21 +147,17 @@ pub(super) const OTHERS: &[Vendor] = &[
     Vendor::hosted("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY")
         .with_responses()
         .with_embeddings()
-        .with_quirks(&[MaxTokens, NoDeveloper, NoCustomTools, ReasoningWord]),
+        .with_quirks(&[MaxTokens, NoDeveloper, NoCustomTools, ReasoningWord])
+        .marked(&["sk-or-*"]),
     // Refuses fields that it does not know, `reasoning_content` among them.
     Vendor::hosted("groq", "Groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY")
         .with_responses()
-        .with_quirks(&[NoDeveloper, NoCacheKey, NoAccount, NoVerbosity, NoCustomTools, ReasoningWord]),
+        .with_quirks(&[NoDeveloper, NoCacheKey, NoAccount, NoVerbosity, NoCustomTools, ReasoningWord])
+        .marked(&["gsk_*"]),
     // Knows thoughts of earlier turns, and asks for them between tool calls.
-    Vendor::hosted("deepseek", "DeepSeek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY").with_quirks(&[
-        MaxTokens,
-        NoDeveloper,
-        NoCacheKey,
-        NoAccount,
-        NoVerbosity,
-        NoSchema,
-        NoCustomTools,
-    ]),
+    Vendor::hosted("deepseek", "DeepSeek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY")
+        .with_quirks(&[MaxTokens, NoDeveloper, NoCacheKey, NoAccount, NoVerbosity, NoSchema, NoCustomTools])
+        .serving(&["deepseek-*"]),
     // Refuses fields that it does not know, and ids that are not its own.
     Vendor::hosted("mistral", "Mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
         .with_embeddings()
@@ -145,18 +173,21 @@ pub(super) const OTHERS: &[Vendor] = &[
             NoCustomTools,
             NoThoughts,
             ShortIds,
-        ]),
-    Vendor::hosted("xai", "xAI", "https://api.x.ai/v1", "XAI_API_KEY").with_responses().with_quirks(&[
-        NoCacheKey,
-        NoAccount,
-        NoVerbosity,
-        NoCustomTools,
-    ]),
+        ])
+        .serving(&["mistral-*", "magistral-*", "ministral-*", "codestral-*", "devstral-*", "pixtral-*"]),
+    Vendor::hosted("xai", "xAI", "https://api.x.ai/v1", "XAI_API_KEY")
+        .with_responses()
+        .with_quirks(&[NoCacheKey, NoAccount, NoVerbosity, NoCustomTools])
+        .serving(&["grok-*"])
+        .marked(&["xai-*"]),
     Vendor::hosted("together", "Together", "https://api.together.xyz/v1", "TOGETHER_API_KEY")
-        .with_embeddings(),
+        .with_embeddings()
+        .marked(&["tgp_v1_*"]),
     Vendor::hosted("fireworks", "Fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY")
         .with_responses()
-        .with_embeddings(),
+        .with_embeddings()
+        .serving(&["accounts/fireworks/*"])
+        .marked(&["fw_*"]),
     Vendor::local("ollama", "Ollama", Some("http://127.0.0.1:11434/v1")).with_responses().with_quirks(&[
         MaxTokens,
         NoDeveloper,

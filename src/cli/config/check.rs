@@ -48,6 +48,8 @@ pub(crate) fn problems(loaded: &Loaded) -> Vec<Problem> {
         problems.extend(loaded.settings.core.plugins.configure(&manifest.name, &manifest.config).1);
     }
     problems.extend(oddities);
+    let manifests = plugins.iter().filter_map(|plugin| Some(plugin.factory.as_ref()?.manifest()));
+    problems.extend(loaded.settings.core.routing.strangers(manifests));
     problems
 }
 

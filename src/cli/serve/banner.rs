@@ -6,6 +6,7 @@ use ccproxy_core::generation::Generation;
 use ccproxy_core::plugin::PluginKind;
 use ccproxy_core::provider::Credential;
 use ccproxy_core::registry::Entry;
+use ccproxy_core::router::Target;
 use ccproxy_core::server::Server;
 use serde::Serialize;
 
@@ -21,6 +22,9 @@ pub(crate) struct Banner {
     key_required: bool,
     /// Configuration files that count.
     files: Vec<String>,
+    /// Where every provider is found by the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    front_door: Option<String>,
     providers: Vec<Provider>,
     plugins: Vec<Plugin>,
     warnings: Vec<String>,
@@ -56,12 +60,14 @@ impl Banner {
         let base = addresses.first().cloned().unwrap_or_default();
         let (providers, plugins): (Vec<_>, Vec<_>) =
             generation.entries.iter().partition(|entry| entry.manifest.kind == PluginKind::Provider);
+        let chooses = generation.router.routes().any(|route| matches!(route.target, Target::Choose(_)));
         let read = loaded.files.iter().filter(|file| file.state == FileState::Read);
         Banner {
             version: env!("CARGO_PKG_VERSION"),
             addresses,
             key_required: loaded.settings.core.server.auth_token.is_some(),
             files: read.map(|file| file.path.display().to_string()).collect(),
+            front_door: chooses.then(|| format!("{base}/v1")),
             providers: providers.iter().map(|entry| Provider::of(entry, &base)).collect(),
             plugins: plugins.iter().map(|entry| Plugin::of(entry)).collect(),
             warnings: generation.warnings.clone(),
@@ -114,6 +120,9 @@ impl fmt::Display for Banner {
         }
         for file in &self.files {
             writeln!(f, "configured by {file}")?;
+        }
+        if let Some(front_door) = &self.front_door {
+            writeln!(f, "\nevery provider, by the model: {front_door}  (`ccproxy models` lists them)")?;
         }
         section(
             f,
@@ -204,6 +213,7 @@ mod tests {
             addresses: vec!["http://127.0.0.1:8000".to_owned()],
             key_required: false,
             files: Vec::new(),
+            front_door: Some("http://127.0.0.1:8000/v1".to_owned()),
             providers: vec![
                 Provider {
                     name: "mock".to_owned(),
@@ -232,7 +242,8 @@ mod tests {
             warnings: Vec::new(),
             left_out: Vec::new(),
         };
-        let expected = "ccproxy 0.1.0\nlistening on http://127.0.0.1:8000\n\nproviders:\n  mock  http://127.0.0.1:8000/mock  needs none\n\
+        let expected = "ccproxy 0.1.0\nlistening on http://127.0.0.1:8000\n\n\
+                        every provider, by the model: http://127.0.0.1:8000/v1  (`ccproxy models` lists them)\n\nproviders:\n  mock  http://127.0.0.1:8000/mock  needs none\n\
                         \nproviders that are off (`plugins.<name>.enabled = true` turns one on): groq\n\
                         \nplugins: access_log\n\nplugins that are off (`plugins.<name>.enabled = true` turns one on): request_id\n\
                         \nplugins that are not well:\n  broken  failed: plugin.lua:3: oops\n";

@@ -154,6 +154,12 @@ impl Reply {
         self
     }
 
+    /// Waits for the gate before the head.
+    pub fn gate_before_head(mut self, gate: &Gate) -> Self {
+        self.before.push(Act::Wait(gate.clone()));
+        self
+    }
+
     /// Closes without a word.
     pub fn cut_before_head(mut self) -> Self {
         self.before.push(Act::Cut);
