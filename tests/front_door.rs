@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::support::upstream::{anthropic, openai};
+use super::support::socket::{Socket, create};
+use super::support::upstream::{anthropic, openai, responses as codex_answers};
 use super::support::{self, Client, Config, Proxy, Reply, Upstream, eventually, sse};
 
 /// `claude_api` and `openai` with keys of the house, each before its upstream.
@@ -348,5 +349,44 @@ fn mistakes_in_the_rules_are_told_with_their_place() {
         let proxy = Proxy::start(Config::new().toml("routing.default = [\"opnai\"]")).await;
         proxy.logged("there is no provider `opnai`").await;
         assert!(proxy.banner()["front_door"].as_str().unwrap().ends_with("/v1"));
+    });
+}
+
+#[test]
+fn a_login_of_chatgpt_finds_codex_over_http_and_a_websocket() {
+    support::run(async {
+        let codex = Upstream::with(codex_answers::answer).await;
+        let more = format!("plugins.codex.base_url = \"{}/codex\"", codex.url());
+        let (claude, gpt, proxy) = house(&more).await;
+        let login = Client::new(proxy.address())
+            .header("authorization", "Bearer eyJhbGciOiJub25lIn0.e30.x")
+            .header("chatgpt-account-id", "acct-own");
+        let answer = login.post_bytes("/v1/responses", responses("gpt-5", true)).await.expect(200);
+        assert_eq!(answer.header("x-ccproxy-route"), "codex/gpt-5");
+        assert_eq!(codex.request(0).await.header("chatgpt-account-id").as_deref(), Some("acct-own"));
+        // Anybody else's key has nothing to do with ChatGPT.
+        let answer =
+            proxy.anonymous().post_bytes("/v1/responses", responses("gpt-5", true)).await.expect(200);
+        assert_eq!(answer.header("x-ccproxy-route"), "openai/gpt-5");
+        assert_eq!((codex.requests().len(), gpt.requests().len()), (1, 1));
+
+        let head = "authorization: Bearer eyJhbGciOiJub25lIn0.e30.x\r\nchatgpt-account-id: acct-own\r\n";
+        let mut socket = Socket::open(proxy.address(), "/v1/responses", head).await;
+        let mut first = create(&json!([{ "role": "user", "content": "one" }]));
+        first["model"] = "gpt-5".into();
+        let events = socket.say(&first).await.answer().await;
+        assert_eq!(events.last().unwrap()["type"], "response.completed");
+        assert_eq!(codex.requests().len(), 2);
+        // The next one may be another provider's: the conversation is whole.
+        let mut second = create(&json!([{ "role": "user", "content": "two" }]));
+        second["model"] = "claude-opus-5-5".into();
+        second["previous_response_id"] = events.last().unwrap()["response"]["id"].clone();
+        let events = socket.say(&second).await.answer().await;
+        let last = events.last().unwrap();
+        assert_eq!(last["type"], "response.completed", "{last}");
+        assert_eq!(last["response"]["model"], "claude-opus-5-5");
+        let asked = claude.requests().last().unwrap().json();
+        let texts = asked["messages"].to_string();
+        assert!(texts.contains("one") && texts.contains("two"), "{texts}");
     });
 }

@@ -6,7 +6,7 @@
 use super::{Candidate, Choice, LeftOut, Reason, Routing};
 use crate::config::nearest;
 use crate::error::{Error, Kind, Result, Side};
-use crate::generation::Generation;
+use crate::generation::{Family, Generation};
 use crate::provider::Operation;
 use crate::registry::State;
 
@@ -24,6 +24,8 @@ pub struct Wish<'a> {
     pub client: &'a str,
     /// Whether it asks for a stream.
     pub stream: bool,
+    /// The provider that issued the client's own credential, where that can be told.
+    pub issuer: Option<&'a str>,
 }
 
 impl Routing {
@@ -79,8 +81,13 @@ impl Routing {
         }
         let fitting: Vec<_> =
             generation.families.iter().filter(|family| family.pattern.fits(wish.model)).collect();
-        let able = fitting.iter().find(|family| generation.operation(&family.provider, wanted).is_some());
-        if let Some(family) = able.or(fitting.first()).filter(|_| !wish.model.is_empty()) {
+        let able = |family: &&&Family| generation.operation(&family.provider, wanted).is_some();
+        let mut able = fitting.iter().filter(able);
+        // Of several that serve it, the one that the client has a credential of.
+        let issuer = able.clone().find(|family| wish.issuer == Some(&*family.provider));
+        if let Some(family) =
+            issuer.or_else(|| able.next()).or(fitting.first()).filter(|_| !wish.model.is_empty())
+        {
             let candidate = Candidate { provider: family.provider.clone(), model: wish.model.into() };
             return Some((Reason::Family(family.pattern.text().to_owned()), vec![candidate]));
         }

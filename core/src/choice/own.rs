@@ -22,21 +22,32 @@ impl Marks {
         Marks(marks.into_iter().collect())
     }
 
+    /// Who issued the credential of a request, where its form tells.
+    pub fn issuer(&self, headers: &HeaderMap) -> Option<&Arc<str>> {
+        let credentials = headers.iter().filter(|(name, _)| is_credential(name));
+        let mut bare = credentials.filter_map(|(_, value)| bare(value));
+        bare.find_map(|bare| self.0.iter().find(|(mark, _)| mark.fits(bare)).map(|(_, issuer)| issuer))
+    }
+
     /// Whether `value`, a header's, may go to a provider. `first`: it is the first candidate, and speaks the
     /// client's own format.
     fn admit(&self, value: &HeaderValue, provider: &str, first: bool) -> bool {
         // What is no text is no credential that anybody could tell apart.
-        let Ok(text) = value.to_str() else { return first };
-        let bare = text.trim();
-        let bare = match bare.split_once(' ') {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
-            _ => bare,
-        };
+        let Some(bare) = bare(value) else { return first };
         let mut issuers = self.0.iter().filter(|(mark, _)| mark.fits(bare)).peekable();
         match issuers.peek() {
             None => first,
             Some(_) => issuers.any(|(_, issuer)| **issuer == *provider),
         }
+    }
+}
+
+/// A credential without the scheme in front of it.
+fn bare(value: &HeaderValue) -> Option<&str> {
+    let text = value.to_str().ok()?.trim();
+    match text.split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => Some(rest.trim_start()),
+        _ => Some(text),
     }
 }
 

@@ -128,7 +128,7 @@ fn generation(toml: &str) -> Generation {
 }
 
 fn ask<'a>(model: &'a str) -> Wish<'a> {
-    Wish { model, format: "plain", client: "anonymous", stream: false }
+    Wish { model, format: "plain", client: "anonymous", stream: false, issuer: None }
 }
 
 fn choose(generation: &Generation, wish: &Wish<'_>) -> Result<Choice> {
@@ -157,6 +157,11 @@ async fn without_configuration_names_and_families_decide() {
     assert_eq!(chosen(&generation, "m-1"), "alpha/m-1: it serves `m-*`");
     assert_eq!(chosen(&generation, "m-big-1"), "beta/m-big-1: it serves `m-big-*`", "who says most");
     assert_eq!(chosen(&generation, "m-big-huge-1"), "beta/m-big-huge-1: it serves `m-big-*`", "who can");
+    let issued = |issuer: &'static str| Wish { issuer: Some(issuer), ..ask("m-big-huge-1") };
+    for (issuer, provider) in [("alpha", "alpha"), ("gamma", "beta"), ("delta", "beta")] {
+        let choice = choose(&generation, &issued(issuer)).unwrap();
+        assert_eq!(&*choice.candidates[0].provider, provider, "whose credential the client has, if it can");
+    }
 }
 
 #[tokio::test]

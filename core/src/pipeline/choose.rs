@@ -90,6 +90,7 @@ pub(super) fn choice(exchange: &Exchange, operation: &Operation) -> Result<Choic
         format: operation.format.name(),
         client: &exchange.client.id,
         stream: request.stream,
+        issuer: exchange.generation.marks.issuer(&request.headers).map(|issuer| &**issuer),
     };
     exchange.generation.routing.choose(&exchange.generation, operation, &wish)
 }

@@ -89,6 +89,9 @@ fn manifest() -> Manifest {
         source: Source::Native,
         config: config::schema(),
         routes: routes::routes(),
+        // Said less closely than OpenAI says it: only who has a login of ChatGPT's is meant.
+        models: ["gpt*", "codex*"].map(str::to_owned).into(),
+        credential_marks: ["eyJ*"].map(str::to_owned).into(),
         oauth_provider: Some(OAuthProviderSpec {
             name: "codex".into(),
             display_name: "Codex".into(),
