@@ -105,7 +105,8 @@ impl Reader {
             }));
         }
         for choice in json.key("choices").iter().flat_map(items) {
-            if choice.key("index").and_then(|index| index.as_u64()).unwrap_or(0) != 0 {
+            let first = choice.key("index").and_then(|index| index.as_u64()).unwrap_or(0) == 0;
+            if !first && !(holder == "message" && is_rest(&choice)) {
                 losses.no_home("choices");
                 continue;
             }
@@ -266,6 +267,15 @@ impl Reader {
         sink.take(Event::Stop(stop));
         sink.take(Event::End);
     }
+}
+
+/// Whether a choice is no other answer but the rest of the first one: Copilot tells the words of some models in
+/// one choice and their calls in the next.
+fn is_rest(choice: &Json<'_>) -> bool {
+    let Some(message) = choice.key("message") else { return false };
+    let words = message.key("content").and_then(|content| content.as_str());
+    words.is_none_or(|words| words.is_empty())
+        && message.key("tool_calls").is_some_and(|calls| calls.len().unwrap_or(0) > 0)
 }
 
 fn stop(reason: &str) -> Stop<'static> {

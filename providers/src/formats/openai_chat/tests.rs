@@ -75,3 +75,32 @@ fn the_grammar_takes_what_the_service_sends_and_refuses_the_rest() {
         assert!(told.contains(why), "{told}");
     }
 }
+
+#[test]
+fn calls_in_a_second_choice_are_the_rest_of_the_first() {
+    use ccproxy_core::transform::{Facts, Transformer};
+    use serde_json::{Value, json};
+
+    use crate::formats::{Dialect, Pair};
+
+    let ask = json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "Look" }] });
+    let pair = Pair::of(Dialect::Messages, Dialect::Chat);
+    let call =
+        json!({ "id": "call_1", "type": "function", "function": { "name": "look", "arguments": "{}" } });
+    let told = |second: Value| {
+        let mut back = pair.request(&ask.to_string().into(), Facts::default()).expect("turned").back;
+        let answer = json!({ "id": "1", "model": "m", "choices": [
+            { "index": 0, "finish_reason": "tool_calls", "message": { "role": "assistant", "content": "I look" } },
+            { "index": 1, "finish_reason": "tool_calls", "message": second } ] });
+        let answer = back.whole(answer.to_string().as_bytes()).expect("an answer");
+        let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+        let kinds =
+            answer["content"].as_array().expect("blocks").iter().map(|block| block["type"].to_string());
+        (kinds.collect::<Vec<_>>().join(" "), back.losses().len())
+    };
+    assert_eq!(
+        told(json!({ "role": "assistant", "tool_calls": [call] })),
+        ("\"text\" \"tool_use\"".into(), 0)
+    );
+    assert_eq!(told(json!({ "role": "assistant", "content": "Another answer" })), ("\"text\"".into(), 1));
+}
