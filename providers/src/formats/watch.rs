@@ -144,10 +144,42 @@ pub(super) fn event_type(event: &[u8]) -> &[u8] {
             data = data_of(line).unwrap_or_default();
         }
     }
-    let Some(at) = memchr::memmem::find(data, b"\"type\"") else { return b"" };
-    let value = data[at + 6..].trim_ascii_start().strip_prefix(b":").unwrap_or_default().trim_ascii_start();
-    let value = value.strip_prefix(b"\"").unwrap_or_default();
-    &value[..memchr::memchr(b'"', value).unwrap_or(0)]
+    own_type(data).unwrap_or_default()
+}
+
+/// The string at the key `type` of an object whose start is here; not that of a part of it, which may stand before.
+fn own_type(data: &[u8]) -> Option<&[u8]> {
+    let (mut depth, mut at) = (0, 0);
+    while let Some(byte) = data.get(at) {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            b'"' => {
+                let text = string(&data[at..])?;
+                at += text.len() + 1;
+                let after = data.get(at + 1..)?.trim_ascii_start();
+                if depth == 1 && text == b"type" && after.first() == Some(&b':') {
+                    return string(after[1..].trim_ascii_start());
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The inside of a string that begins here and ends.
+fn string(text: &[u8]) -> Option<&[u8]> {
+    let inner = text.strip_prefix(b"\"")?;
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', inner.get(at..)?)?;
+        if inner[at] == b'"' {
+            return Some(&inner[..at]);
+        }
+        at += 2;
+    }
 }
 
 /// The value of a `data:` line.
@@ -178,11 +210,15 @@ mod tests {
 
     #[test]
     fn sees_the_end_at_every_split() {
-        let cases: [(&str, (bool, bool)); 10] = [
+        let cases: [(&str, (bool, bool)); 14] = [
             ("event: a\ndata: 1\n\nevent: stop\ndata: {}\n\n", (true, true)),
             ("event: a\r\ndata: 1\r\n\r\nevent: stop\r\ndata: {}\r\n\r\n", (true, true)),
             ("event: a\rdata: 1\r\revent:stop\r\r", (true, true)),
             ("data: {\"type\": \"stop\"}\n\n: late\n\n", (true, true)),
+            ("data: {\"item\": {\"type\":\"a\"}, \"n\":1, \"type\" : \"stop\"}\n\n", (true, true)),
+            ("data: {\"item\":{\"type\":\"stop\"},\"type\":\"a\"}\n\n", (false, true)),
+            ("data: {\"text\":\"\\\"type\\\":\",\"type\":\"stop\"}\n\n", (true, true)),
+            ("data: [\"type\", \"stop\"]\n\n", (false, true)),
             ("event: stop\ndata: {}\n", (false, false)),
             ("event: stop\ndata: {}", (false, false)),
             ("event: a\ndata: stop\n\n", (false, true)),

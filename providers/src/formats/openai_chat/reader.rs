@@ -106,7 +106,8 @@ impl Reader {
         }
         for choice in json.key("choices").iter().flat_map(items) {
             let first = choice.key("index").and_then(|index| index.as_u64()).unwrap_or(0) == 0;
-            if !first && !(holder == "message" && is_rest(&choice)) {
+            let taken = first || (holder == "message" && is_rest(&choice));
+            if !taken {
                 losses.no_home("choices");
                 continue;
             }
