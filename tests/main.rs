@@ -26,6 +26,7 @@ mod guard;
 mod h2;
 mod hooks;
 mod hostile;
+mod keys;
 mod lua;
 mod models;
 mod odd_upstreams;

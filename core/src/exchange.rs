@@ -13,9 +13,10 @@ use smallvec::SmallVec;
 
 use crate::choice::Chosen;
 use crate::document::Document;
-use crate::error::Side;
+use crate::error::{Result, Side};
 use crate::format::{Format, Usage};
 use crate::generation::Generation;
+use crate::keys::Key;
 use crate::provider::Outbound;
 use crate::transform::Loss;
 
@@ -69,6 +70,8 @@ pub struct Peer {
 pub struct Client {
     /// `anonymous`, or the name of the key.
     pub id: Arc<str>,
+    /// The key, where it has bounds of its own.
+    pub key: Option<Arc<Key>>,
 }
 
 /// The request as the client sent it and the plugins edited it.
@@ -163,7 +166,12 @@ impl Client {
     /// Nobody in particular: the server asks for no key, or has not seen one yet.
     pub fn anonymous() -> Self {
         static ANONYMOUS: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from("anonymous"));
-        Client { id: ANONYMOUS.clone() }
+        Client { id: ANONYMOUS.clone(), key: None }
+    }
+
+    /// Whether a provider may be asked for it, with the model that is sent there.
+    pub fn permit(&self, provider: &str, model: &str) -> Result<()> {
+        self.key.as_ref().map_or(Ok(()), |key| key.permit(provider, model))
     }
 }
 

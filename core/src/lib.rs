@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod format;
 pub mod generation;
 pub mod hooks;
+pub mod keys;
 pub mod middleware;
 pub mod pipeline;
 pub mod provider;

@@ -8,6 +8,7 @@ mod context;
 mod doctor;
 mod explain;
 mod failure;
+mod keys;
 mod models;
 mod output;
 mod plugins;
@@ -74,6 +75,9 @@ enum Command {
     Status(status::Status),
     /// Check configuration, data folder, port, plugins and credentials
     Doctor(doctor::Doctor),
+    /// Make, list and revoke keys of clients
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Let a folder's `ccproxy.toml` and `scripts` count
     Trust(trust::TrustCommand),
     /// Write completions for a shell
@@ -106,6 +110,7 @@ impl Cli {
             Command::Explain(command) => command.run(&global, output),
             Command::Status(command) => command.run(&global, output),
             Command::Doctor(command) => command.run(&global, output),
+            Command::Keys(command) => command.run(&global, output),
             Command::Trust(command) => command.run(&global, output),
             Command::Completions(command) => command.run(output),
             Command::X(command) => command.run(&global, output),

@@ -47,7 +47,9 @@ impl Target {
         }
         let client =
             client.build().map_err(|error| Failure::new(format!("cannot make a client: {error}")))?;
-        Ok(Running { url: url.trim_end_matches('/').to_owned(), client, token: server.auth_token.clone() })
+        let local = || server.keys.as_ref().filter(|keys| keys.exists())?.local().ok();
+        let token = server.auth_token.clone().or_else(local);
+        Ok(Running { url: url.trim_end_matches('/').to_owned(), client, token })
     }
 }
 

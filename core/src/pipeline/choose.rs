@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use super::attempts::Attempts;
 use super::dispatch;
 use crate::body::Answer;
-use crate::choice::{Candidate, Choice, Chosen, Own, Reason, Wish, check_name};
+use crate::choice::{Candidate, Choice, Chosen, LeftOut, Own, Reason, Wish, check_name};
 use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::provider::Operation;
@@ -74,6 +74,7 @@ fn choose(exchange: &Exchange, operation: &Operation) -> Result<Arc<Choice>> {
                 return Err(dispatch::unknown_provider(&provider, operation));
             }
             check_name(&model)?;
+            exchange.client.permit(&provider, &model)?;
             Arc::new(Choice::of_plugin(&provider, &model))
         }
         (None, Some(chosen)) if chosen.choice.asked == model => chosen.choice,
@@ -92,7 +93,26 @@ pub(super) fn choice(exchange: &Exchange, operation: &Operation) -> Result<Choic
         stream: request.stream,
         issuer: exchange.generation.marks.issuer(&request.headers).map(|issuer| &**issuer),
     };
-    exchange.generation.routing.choose(&exchange.generation, operation, &wish)
+    let choice = exchange.generation.routing.choose(&exchange.generation, operation, &wish)?;
+    if exchange.client.key.is_none() { Ok(choice) } else { permitted(exchange, choice) }
+}
+
+/// Without the candidates that the client's key is not good for.
+fn permitted(exchange: &Exchange, mut choice: Choice) -> Result<Choice> {
+    let mut refusal = None;
+    for candidate in std::mem::take(&mut choice.candidates) {
+        match exchange.client.permit(&candidate.provider, &candidate.model) {
+            Ok(()) => choice.candidates.push(candidate),
+            Err(error) => {
+                choice.left_out.push(LeftOut { candidate, reason: error.message().to_owned() });
+                refusal.get_or_insert(error);
+            }
+        }
+    }
+    match refusal {
+        Some(error) if choice.candidates.is_empty() => Err(error),
+        _ => Ok(choice),
+    }
 }
 
 /// From here on the exchange is for this candidate, in events and for plugins.

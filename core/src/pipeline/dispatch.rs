@@ -28,10 +28,21 @@ pub(super) async fn dispatch(exchange: &Arc<Exchange>, route: &Arc<Route>) -> Re
             let named = exchange.request.lock().provider.clone();
             match named.filter(|name| *name != route.owner) {
                 Some(_) => Box::pin(choose::ask(exchange, route, operation)).await,
-                None => ask(exchange, route, provider, operation).await,
+                None => {
+                    permit(exchange, &route.owner)?;
+                    ask(exchange, route, provider, operation).await
+                }
             }
         }
     }
+}
+
+/// Whether the client's key is good for this provider, with the model as the request names it.
+fn permit(exchange: &Exchange, provider: &str) -> Result<()> {
+    if exchange.client.key.is_none() {
+        return Ok(());
+    }
+    exchange.client.permit(provider, exchange.request.lock().model.as_deref().unwrap_or_default())
 }
 
 /// Asks the provider of the route.

@@ -1,7 +1,7 @@
 //! Step 3: what every request must satisfy before anything looks at it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -17,6 +17,7 @@ use super::host::{Host, Hosts};
 use crate::body::Body;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Client;
+use crate::keys::{KeyFile, KeyRing};
 use crate::settings::ServerSettings;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -29,6 +30,11 @@ pub struct Guard {
     origins: Vec<String>,
     /// SHA-256 of the client key: the key itself need not stay here.
     key: Option<[u8; 32]>,
+    /// Named keys.
+    keys: Option<KeyRing>,
+    key_file: Option<KeyFile>,
+    /// SHA-256 of the key of this machine's command line, read when it is first needed.
+    local: OnceLock<Option<[u8; 32]>>,
     max_uri: usize,
     max_headers: usize,
     holder: Arc<str>,
@@ -54,6 +60,9 @@ impl Guard {
                 .map(|origin| origin.trim_end_matches('/').to_owned())
                 .collect(),
             key: settings.auth_token.as_ref().map(|token| digest(token.expose().as_bytes())),
+            keys: settings.keys.clone().map(KeyRing::new),
+            key_file: settings.keys.clone(),
+            local: OnceLock::new(),
             max_uri: settings.max_uri,
             max_headers: settings.max_headers,
             holder: Arc::from("auth_token"),
@@ -80,25 +89,42 @@ impl Guard {
     /// The client key, for routes that ask for one. Takes the key out of the headers when it was the
     /// proxy's own, so that it never travels upstream; a credential that is not ours stays.
     pub fn authenticate(&self, parts: &mut Parts) -> Result<Client> {
-        let Some(key) = &self.key else { return Ok(Client::anonymous()) };
-        let ours = |value: &[u8]| equal(key, &digest(value));
+        let named = self.keys.as_ref().filter(|keys| keys.required());
+        if self.key.is_none() && named.is_none() {
+            return Ok(Client::anonymous());
+        }
+        let holder = |value: &[u8]| self.holder(named, value);
         // Both are looked at, whatever the first one says.
-        let bearer = single(&parts.headers, &AUTHORIZATION).and_then(bearer).is_some_and(ours);
-        let api_key = single(&parts.headers, &API_KEY).is_some_and(ours);
-        if bearer {
+        let bearer = single(&parts.headers, &AUTHORIZATION).and_then(bearer).and_then(holder);
+        let api_key = single(&parts.headers, &API_KEY).and_then(holder);
+        if bearer.is_some() {
             parts.headers.remove(AUTHORIZATION);
         }
-        if api_key {
+        if api_key.is_some() {
             parts.headers.remove(API_KEY);
         }
-        if bearer || api_key {
-            return Ok(Client { id: self.holder.clone() });
+        bearer.or(api_key).ok_or_else(|| {
+            let wanted = if named.is_some() { "one of `ccproxy keys`" } else { "`server.auth_token`" };
+            let message =
+                format!("no valid client key: send {wanted} as `authorization: Bearer ...` or `x-api-key`");
+            let error = Error::client(Kind::Unauthorized, message);
+            error.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        })
+    }
+
+    /// Whose key this is.
+    fn holder(&self, named: Option<&KeyRing>, value: &[u8]) -> Option<Client> {
+        let sent = digest(value);
+        if self.key.as_ref().is_some_and(|key| equal(key, &sent)) {
+            return Some(Client { id: self.holder.clone(), key: None });
         }
-        Err(Error::client(
-            Kind::Unauthorized,
-            "no valid client key: send `server.auth_token` as `authorization: Bearer ...` or `x-api-key`",
-        )
-        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+        let keys = named?;
+        let local = self.local.get_or_init(|| self.key_file.as_ref().and_then(local));
+        if local.as_ref().is_some_and(|local| equal(local, &sent)) {
+            return Some(Client { id: Arc::from("local"), key: None });
+        }
+        let key = keys.find(value)?;
+        Some(Client { id: Arc::from(key.name.as_str()), key: Some(key) })
     }
 
     /// Whether web pages of this origin may speak to us.
@@ -264,6 +290,12 @@ fn foreign() -> Error {
         Kind::Forbidden,
         "requests of web pages are refused: add the page's origin to `server.allowed_origins` if it is yours",
     )
+}
+
+/// The hash of the command line's own key; without it the command line needs `server.auth_token`.
+fn local(keys: &KeyFile) -> Option<[u8; 32]> {
+    let key = keys.local().inspect_err(|problem| tracing::debug!("no key for the command line: {problem}"));
+    key.ok().map(|key| digest(key.expose().as_bytes()))
 }
 
 /// The value of a field that is there exactly once.

@@ -23,14 +23,14 @@ pub(super) fn check_listen(settings: &ServerSettings) -> Result<()> {
     if settings.listen.is_empty() {
         return Err(Error::internal("no address to listen on: set `server.host` and `server.port`"));
     }
-    if settings.auth_token.is_some() {
+    if settings.asks_for_a_key() {
         return Ok(());
     }
     match settings.listen.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
         None => Ok(()),
         Some(address) => Err(Error::internal(format!(
             "`{address}` can be reached from other machines and no client key is asked for: \
-             set `server.auth_token`, or listen on `127.0.0.1`"
+             set `server.auth_token`, make a key with `ccproxy keys create`, or listen on `127.0.0.1`"
         ))),
     }
 }

@@ -19,6 +19,7 @@ pub use server::{ServerSettings, TlsSettings};
 pub use upstream::UpstreamSettings;
 
 use crate::config::{Environment, Field, Node, Problem, Schema};
+use crate::keys::KeyFile;
 
 /// Everything the core is told.
 #[derive(Clone, Debug)]
@@ -67,13 +68,14 @@ impl Settings {
 
     /// The settings in a value that was validated against a schema that holds [`Settings::schema`].
     pub fn from_validated(value: &Value, node: &Node, environment: Arc<Environment>) -> (Self, Vec<Problem>) {
-        let (server, mut problems) = ServerSettings::read(&value["server"], node.get(&["server"]));
+        let data_dir = Section(value).path("data_dir").unwrap_or_default();
+        let keys = KeyFile::of(&data_dir);
+        let (server, mut problems) = ServerSettings::read(&value["server"], node.get(&["server"]), keys);
         let (plugins, more) = PluginSettings::read(value, node, environment);
         problems.extend(more);
         let (routing, more) = RoutingSettings::read(&value["routing"], node.get(&["routing"]));
         problems.extend(more);
         let upstream = UpstreamSettings::read(&value["upstream"]);
-        let data_dir = Section(value).path("data_dir").unwrap_or_default();
         (Settings { server, upstream, routing, plugins, data_dir }, problems)
     }
 }

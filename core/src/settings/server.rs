@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::section::Section;
 use crate::config::{Field, FieldKind, Node, Origin, Problem, Schema};
+use crate::keys::KeyFile;
 use crate::secret::Secret;
 
 /// Listening and guarding.
@@ -19,6 +20,8 @@ pub struct ServerSettings {
     pub tls: Option<TlsSettings>,
     /// The client key, when one is asked for.
     pub auth_token: Option<Secret>,
+    /// Where named keys of clients are kept.
+    pub keys: Option<KeyFile>,
     /// Host names, without port, that requests may be for. Loopback names are always in.
     pub allowed_hosts: Vec<String>,
     /// Origins that web pages may come from; none by default.
@@ -64,6 +67,7 @@ impl Default for ServerSettings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 8000))],
             tls: None,
             auth_token: None,
+            keys: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             max_body: 64 << 20,
@@ -146,13 +150,14 @@ impl ServerSettings {
 
     /// The settings in a validated table. Problems are those that no single key shows; `node` is the
     /// table as it was written, for the places.
-    pub(super) fn read(table: &Value, node: Option<&Node>) -> (Self, Vec<Problem>) {
+    pub(super) fn read(table: &Value, node: Option<&Node>, keys: KeyFile) -> (Self, Vec<Problem>) {
         let (listen, mut problems) = listen(table, node);
         let section = Section(table);
         let settings = ServerSettings {
             listen,
             tls: TlsSettings::read(&table["tls"]),
             auth_token: section.text("auth_token").map(Secret::new),
+            keys: Some(keys),
             allowed_hosts: section.texts("allowed_hosts"),
             allowed_origins: section.texts("allowed_origins"),
             max_body: section.count("max_body"),
@@ -172,12 +177,17 @@ impl ServerSettings {
         (settings, problems)
     }
 
+    /// Whether clients must send a key, as things are now.
+    pub fn asks_for_a_key(&self) -> bool {
+        self.auth_token.is_some() || self.keys.as_ref().is_some_and(KeyFile::exists)
+    }
+
     /// An address that others can reach, and no key.
     fn exposed(&self, node: Option<&Node>) -> Option<Problem> {
         let open = self.listen.iter().find(|address| !address.ip().to_canonical().is_loopback())?;
-        let hint = "set `server.auth_token`, or listen on `127.0.0.1`";
+        let hint = "set `server.auth_token`, make a key with `ccproxy keys create`, or listen on `127.0.0.1`";
         let message = format!("`{open}` can be reached by others, and no key is asked for");
-        self.auth_token.is_none().then(|| Problem::error(&place(node), key(node), message).with_hint(hint))
+        (!self.asks_for_a_key()).then(|| Problem::error(&place(node), key(node), message).with_hint(hint))
     }
 }
 

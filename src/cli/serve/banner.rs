@@ -65,7 +65,7 @@ impl Banner {
         Banner {
             version: env!("CARGO_PKG_VERSION"),
             addresses,
-            key_required: loaded.settings.core.server.auth_token.is_some(),
+            key_required: loaded.settings.core.server.asks_for_a_key(),
             files: read.map(|file| file.path.display().to_string()).collect(),
             front_door: chooses.then(|| format!("{base}/v1")),
             providers: providers.iter().map(|entry| Provider::of(entry, &base)).collect(),

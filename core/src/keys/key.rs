@@ -1,0 +1,143 @@
+//! One key.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use ring::rand::SecureRandom;
+use serde::{Deserialize, Serialize};
+
+use crate::choice::Pattern;
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+
+/// Begins every key, so that one is known where it turns up.
+const PREFIX: &str = "ccp_";
+
+/// What is kept of a key: never the key itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// What logs, limits and plugins call its holder.
+    pub name: String,
+    /// SHA-256 in hexadecimal. A key is 256 random bits, so that nothing slower is needed.
+    pub hash: String,
+    /// Seconds since 1970.
+    pub created: u64,
+    /// Seconds since 1970 from which on it is no good. `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+    /// The providers it is good for; all, when there are none here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<String>,
+    /// Patterns of the models it is good for; all, when there are none here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+}
+
+/// A key that was just made, and what is kept of it.
+pub struct NewKey {
+    /// What the client sends. Shown once.
+    pub secret: Secret,
+    /// What is kept.
+    pub key: Key,
+}
+
+impl Key {
+    /// A new one; `expires` in seconds since 1970.
+    pub fn make(
+        name: &str,
+        expires: Option<u64>,
+        providers: Vec<String>,
+        models: Vec<String>,
+    ) -> Result<NewKey> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+            let message = "a name is 1 to 64 letters, digits, `_`, `-` and `.`";
+            return Err(Error::client(Kind::InvalidRequest, message));
+        }
+        let mut bytes = [0; 32];
+        let filled = ring::rand::SystemRandom::new().fill(&mut bytes);
+        filled.map_err(|_| Error::internal("the system gives no random numbers"))?;
+        let secret = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
+        let key = Key {
+            name: name.to_owned(),
+            hash: hash(secret.as_bytes()),
+            created: now(),
+            expires,
+            providers,
+            models,
+        };
+        Ok(NewKey { secret: Secret::new(secret), key })
+    }
+
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: u64) -> bool {
+        self.expires.is_some_and(|end| now >= end)
+    }
+
+    /// Whether it is good for a provider and the model that is sent there; the error is the client's.
+    pub fn permit(&self, provider: &str, model: &str) -> Result<()> {
+        let refuse = |what: &str, name: &str| {
+            let message = format!("the client key `{}` is not good for {what} `{name}`", self.name);
+            Err(Error::client(Kind::Forbidden, message))
+        };
+        if !self.providers.is_empty() && !self.providers.iter().any(|known| known == provider) {
+            return refuse("provider", provider);
+        }
+        let fits = |pattern: &String| Pattern::new(pattern).fits(model);
+        if !self.models.is_empty() && !model.is_empty() && !self.models.iter().any(fits) {
+            return refuse("model", &model.chars().take(100).collect::<String>());
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NewKey({})", self.key.name)
+    }
+}
+
+/// The hash under which a key is kept.
+pub(crate) fn hash(key: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, key);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_its_hash_and_its_bounds() {
+        let new =
+            Key::make("desk", None, vec!["mock".into()], vec!["claude-*".into(), "gpt-5".into()]).unwrap();
+        assert!(new.secret.expose().starts_with("ccp_") && new.secret.expose().len() == 47);
+        assert_eq!(new.key.hash, hash(new.secret.expose().as_bytes()));
+        assert!(!format!("{new:?} {:?}", new.key).contains(&new.secret.expose()[4..]));
+        let permitted = |provider, model| new.key.permit(provider, model).is_ok();
+        assert!(permitted("mock", "claude-x") && permitted("mock", "gpt-5") && permitted("mock", ""));
+        assert!(!permitted("mock", "gpt-55") && !permitted("openai", "gpt-5"));
+        assert_eq!(new.key.permit("openai", "x").unwrap_err().status(), 403);
+        assert_ne!(
+            Key::make("a", None, vec![], vec![]).unwrap().key.hash,
+            Key::make("a", None, vec![], vec![]).unwrap().key.hash
+        );
+        for name in ["", "a b", "ä", &"x".repeat(65)] {
+            assert!(Key::make(name, None, vec![], vec![]).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn it_ends_when_it_says() {
+        let key = Key { expires: Some(100), ..Key::make("a", None, vec![], vec![]).unwrap().key };
+        assert!(!key.is_expired(99) && key.is_expired(100));
+    }
+}
