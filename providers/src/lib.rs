@@ -19,6 +19,7 @@ mod own;
 mod relay;
 #[cfg(test)]
 mod testing;
+pub mod vault;
 
 use std::sync::Arc;
 
