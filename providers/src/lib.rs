@@ -11,6 +11,7 @@ mod detection;
 mod factory;
 mod fixed_headers;
 mod front_door;
+pub mod keeper;
 mod local;
 mod memory;
 mod mock;

@@ -45,6 +45,11 @@ impl Record {
         Record { tokens: fresh.after(&self.tokens), needs_login: None, ..self.clone() }
     }
 
+    /// The same tokens, which buy no others any more.
+    pub fn refused(self, needs: NeedsLogin) -> Self {
+        Record { needs_login: Some(needs), ..self }
+    }
+
     /// Reads a file that has been opened.
     pub(super) fn read(bytes: &[u8], id: &Id) -> Result<Self, Failure> {
         let broken = |why: &str| {
