@@ -15,6 +15,7 @@ pub mod keeper;
 mod local;
 mod memory;
 mod mock;
+pub mod oauth;
 mod openai;
 mod own;
 mod relay;

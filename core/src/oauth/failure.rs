@@ -26,10 +26,6 @@ pub enum Reason {
     InvalidGrant,
     /// The person said no.
     Denied,
-    /// The person has not answered yet (device flow).
-    Pending,
-    /// As `Pending`, and the server wants to be asked less often.
-    SlowDown,
     /// The login took too long.
     TooLate,
     /// The server refused for another reason.
@@ -52,8 +48,6 @@ impl Reason {
             Reason::NeedsLogin => "needs_login",
             Reason::InvalidGrant => "invalid_grant",
             Reason::Denied => "denied",
-            Reason::Pending => "pending",
-            Reason::SlowDown => "slow_down",
             Reason::TooLate => "too_late",
             Reason::Refused => "refused",
             Reason::Busy => "busy",
@@ -116,9 +110,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         let (side, kind) = match failure.reason {
             Reason::NoLogin | Reason::NeedsLogin | Reason::InvalidGrant => (Side::Client, Kind::Unauthorized),
-            Reason::Denied | Reason::TooLate | Reason::Pending | Reason::SlowDown => {
-                (Side::Client, Kind::Unauthorized)
-            }
+            Reason::Denied | Reason::TooLate => (Side::Client, Kind::Unauthorized),
             Reason::Unsupported => (Side::Client, Kind::InvalidRequest),
             Reason::Refused | Reason::Unreachable => (Side::Upstream, Kind::BadGateway),
             Reason::Busy => (Side::Upstream, Kind::Unavailable),

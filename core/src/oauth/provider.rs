@@ -47,8 +47,9 @@ pub trait OAuthProvider: Send + Sync + 'static {
         Box::pin(std::future::ready(Err(Failure::new(Reason::Unsupported, told))))
     }
 
-    /// Asks once whether that login is done; [`Reason::Pending`] and [`Reason::SlowDown`] say to ask again.
-    fn poll_device_login<'a>(&'a self, login: &'a DeviceLogin) -> BoxFuture<'a, Result<Tokens, Failure>> {
+    /// Waits until the person is done with that login, no longer than it is good for, asking as often as the
+    /// server allows.
+    fn finish_device_login<'a>(&'a self, login: &'a DeviceLogin) -> BoxFuture<'a, Result<Tokens, Failure>> {
         let _ = login;
         let told = format!("{} has no device flow", self.provider_display_name());
         Box::pin(std::future::ready(Err(Failure::new(Reason::Unsupported, told))))
