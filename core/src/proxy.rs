@@ -159,7 +159,12 @@ impl Proxy {
         &self.services
     }
 
-    /// The OAuth providers that the running plugins bring.
+    /// Where events are emitted.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// The OAuth providers that the running plugins bring, and those that stay.
     pub fn oauth(&self) -> &Arc<oauth::Registry> {
         &self.oauth
     }

@@ -31,21 +31,23 @@ use serde_json::Value;
 
 pub use factory::Factory;
 pub use memory::Memory;
+use oauth::Logins;
 
 /// The settings of the plugin of this name, validated against this schema as far as they are right.
 pub type Configured<'a> = dyn Fn(&str, &Schema) -> Value + 'a;
 
 /// Every native plugin, as discovery finds it, and one for each name in `own`, the servers of the user's own.
-/// `memory` holds what clients of Responses may refer to.
+/// `memory` holds what clients of Responses may refer to, `logins` who is logged in.
 pub fn factories(
     own: &[String],
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
+    logins: &Arc<Logins>,
 ) -> Vec<Arc<dyn PluginFactory>> {
     [
-        claude_api::factory(memory),
+        claude_api::factory(memory, logins),
         codex::factory(),
-        copilot::factory(configured),
+        copilot::factory(configured, logins),
         front_door::factory(),
         mock::factory(),
     ]

@@ -7,38 +7,48 @@ use parking_lot::RwLock;
 
 use super::OAuthProvider;
 
-/// OAuth providers by name. Plugins bring them and take them away while the proxy runs.
+/// OAuth providers by name: those of the running plugins, and those that were registered and stay.
 #[derive(Default)]
-pub struct Registry(RwLock<BTreeMap<String, Arc<dyn OAuthProvider>>>);
+pub struct Registry(RwLock<Providers>);
+
+#[derive(Default)]
+struct Providers {
+    standing: BTreeMap<String, Arc<dyn OAuthProvider>>,
+    plugins: BTreeMap<String, Arc<dyn OAuthProvider>>,
+}
 
 impl Registry {
-    /// Adds a provider; says whether its name was free. The first of a name keeps it.
+    /// Adds a provider that stays when plugins change; says whether its name was free. The first of a name keeps it.
     pub fn register(&self, provider: Arc<dyn OAuthProvider>) -> bool {
         let mut providers = self.0.write();
         let name = provider.provider_name().to_owned();
-        if providers.contains_key(&name) {
-            return false;
-        }
-        providers.insert(name, provider);
-        true
+        let free = !providers.standing.contains_key(&name);
+        providers.standing.entry(name).or_insert(provider);
+        free
     }
 
     /// Takes a provider away; says whether it was there. Its stored tokens stay.
     pub fn unregister(&self, name: &str) -> bool {
-        self.0.write().remove(name).is_some()
+        let mut providers = self.0.write();
+        let standing = providers.standing.remove(name).is_some();
+        providers.plugins.remove(name).is_some() || standing
     }
 
-    /// The provider of a name.
+    /// The provider of a name. A plugin's counts before one that stays.
     pub fn get(&self, name: &str) -> Option<Arc<dyn OAuthProvider>> {
-        self.0.read().get(name).cloned()
+        let providers = self.0.read();
+        providers.plugins.get(name).or_else(|| providers.standing.get(name)).cloned()
     }
 
     /// All of them, by name.
     pub fn list(&self) -> Vec<Arc<dyn OAuthProvider>> {
-        self.0.read().values().cloned().collect()
+        let providers = self.0.read();
+        let mut all = providers.standing.clone();
+        all.extend(providers.plugins.iter().map(|(name, provider)| (name.clone(), provider.clone())));
+        all.into_values().collect()
     }
 
-    /// Puts these in place of all that were there: what the plugins of a new generation bring.
+    /// Puts these in place of those of plugins: what a new generation brings.
     pub(crate) fn follow(&self, providers: Vec<Arc<dyn OAuthProvider>>) {
         let mut next = BTreeMap::new();
         for provider in providers {
@@ -49,7 +59,7 @@ impl Registry {
                 next.insert(name, provider);
             }
         }
-        *self.0.write() = next;
+        self.0.write().plugins = next;
     }
 }
 
@@ -130,7 +140,9 @@ mod tests {
         assert!(registry.get("a").is_some() && registry.get("c").is_none());
         assert!(registry.unregister("a") && !registry.unregister("a"));
         registry.follow(vec![Arc::new(Stub("c")), Arc::new(Stub("c"))]);
-        assert_eq!(names(&registry), ["c"]);
+        assert_eq!(names(&registry), ["b", "c"], "what was registered stays");
+        registry.follow(Vec::new());
+        assert_eq!(names(&registry), ["b"]);
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Login {
     /// Takes the client's credential out of its headers and says what goes upstream instead.
     pub(super) fn take(&self, headers: &mut HeaderMap) -> Result<HeaderMap> {
         let own = headers.remove(ACCOUNT);
-        let mut credential = self.credentials.take(headers)?;
+        let mut credential = self.credentials.take(headers, None)?;
         let configured = self.credentials.describe().present;
         let account = if configured { self.account.clone() } else { own };
         let account = account.or_else(|| account_of(credential.get(header::AUTHORIZATION)?));

@@ -27,6 +27,7 @@ pub struct Login {
     provider: RwLock<Arc<dyn OAuthProvider>>,
     pub(super) seen: Mutex<Option<Seen>>,
     looked: Mutex<Option<Instant>>,
+    stored: Mutex<Option<(Instant, bool)>>,
     pub(super) trouble: Mutex<Option<Trouble>>,
     /// One refresh at a time in this process.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -61,6 +62,7 @@ impl Login {
             provider: RwLock::new(provider),
             seen: Mutex::default(),
             looked: Mutex::default(),
+            stored: Mutex::default(),
             trouble: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         }
@@ -79,9 +81,17 @@ impl Login {
         *self.provider.write() = provider.clone();
     }
 
-    /// Whether anything is stored. Costs one call of the system.
+    /// Whether anything is stored, as of a second ago at most.
     pub fn is_stored(&self) -> bool {
-        self.house.vault.stamp(&self.id).is_some()
+        let mut stored = self.stored.lock();
+        match *stored {
+            Some((when, known)) if when.elapsed() < LOOK => known,
+            _ => {
+                let known = self.house.vault.stamp(&self.id).is_some();
+                *stored = Some((Instant::now(), known));
+                known
+            }
+        }
     }
 
     /// A token that is good now. Fresh ones are asked for when it is time; until they come one that still lives
@@ -112,15 +122,15 @@ impl Login {
     }
 
     /// Another token after the provider refused this one. When a newer one is stored already, that is it.
-    pub async fn after_refusal(self: &Arc<Self>, refused: &Held) -> Result<Held, Failure> {
-        let seen = self.renew(Why::Refused(refused.access().clone())).await?;
+    pub async fn after_refusal(self: &Arc<Self>, refused: &Secret) -> Result<Held, Failure> {
+        let seen = self.renew(Why::Refused(refused.clone())).await?;
         Ok(Held(seen.record))
     }
 
     /// Fresh tokens, whatever is stored.
     pub async fn refresh(self: &Arc<Self>) -> Result<Held, Failure> {
         let Some(seen) = self.look().await? else { return Err(self.nobody()) };
-        self.after_refusal(&Held(seen.record)).await
+        self.after_refusal(&seen.record.tokens.access).await
     }
 
     /// What is stored, for those who show it.
@@ -178,6 +188,7 @@ impl Login {
     pub(super) fn forget(&self) {
         *self.seen.lock() = None;
         *self.looked.lock() = None;
+        *self.stored.lock() = None;
     }
 
     /// What is stored now, from memory as long as the file is the same.

@@ -167,7 +167,7 @@ async fn many_who_ask_at_once_are_one_refresh() {
 #[tokio::test]
 async fn a_refusal_by_the_provider_buys_another_token_once() {
     let bench = Bench::with(LONG).await;
-    let refused = bench.login.token().await.expect("a token");
+    let refused = bench.login.token().await.expect("a token").access().clone();
     let (_keeper, elsewhere) = bench.elsewhere();
     for login in [&bench.login, &bench.login, &elsewhere] {
         let fresh = login.after_refusal(&refused).await.expect("another one");

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ccproxy_core::config::{Environment, Field, FieldKind, Node, Problem, Schema};
+use ccproxy_core::config::{Field, FieldKind, Node, Origin, Problem, Schema};
 use ccproxy_core::secret::Secret;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::known;
 use super::server::{Body, Server};
@@ -55,31 +56,26 @@ pub fn schema() -> Schema {
     ])
 }
 
-/// The known identity providers and those of the `[oauth]` table, as written; and what is wrong with them.
-pub fn read(oauth: Option<&Node>, environment: &Environment) -> (Servers, Vec<Problem>) {
+/// The known identity providers and those of the `[oauth]` table, which was validated; and what is wrong with them.
+/// `written` is the table as written.
+pub fn read(oauth: &Value, written: Option<&Node>) -> (Servers, Vec<Problem>) {
     let mut servers: BTreeMap<String, Server> =
         known::NAMES.iter().filter_map(|name| Some(((*name).to_owned(), known::server(name)?))).collect();
     let mut problems = Vec::new();
-    for (name, table) in oauth.and_then(Node::table).into_iter().flatten() {
-        let at = format!("oauth.{name}");
-        let mut wrong = |why: String| problems.push(Problem::error(&table.origin, at.clone(), why));
-        if let Err(why) = Id::new(name, Id::DEFAULT) {
-            wrong(why.to_string());
-            continue;
-        }
-        if table.table().is_none() {
-            wrong("expected a table with the settings of this identity provider".to_owned());
-            continue;
-        }
-        let (value, found) = schema().validate_at(&at, table, environment);
-        let broken = found.iter().any(Problem::is_error);
-        problems.extend(found);
-        let config = Config::deserialize(value).unwrap_or_default();
+    for (name, table) in oauth.as_object().into_iter().flatten() {
+        let config = Config::deserialize(table).unwrap_or_default();
         let server = config.over(known::server(name).unwrap_or_else(|| known::blank(name)));
-        let mut wrong = |why: String| problems.push(Problem::error(&table.origin, at.clone(), why));
-        match lacks(&server) {
-            _ if broken => {}
-            Some(why) => wrong(why),
+        let wrong =
+            Id::new(name, Id::DEFAULT).err().map(|failure| failure.to_string()).or_else(|| lacks(&server));
+        match wrong {
+            Some(why) => {
+                let origin = written.and_then(|written| Some(written.get(&[name])?.origin.clone()));
+                problems.push(Problem::error(
+                    &origin.unwrap_or(Origin::Default),
+                    format!("oauth.{name}"),
+                    why,
+                ));
+            }
             None => {
                 servers.insert(name.clone(), server);
             }
