@@ -170,11 +170,8 @@ impl Credentials {
             Choice::Passthrough => ("passthrough", "the client's own credential passes through".to_owned()),
             Choice::Auto => {
                 let remedy = self.remedy();
-                let login =
-                    self.login.as_ref().map(|login| format!(", or run `{}`", login.id().login_command()));
                 let hint = format!(
-                    "the client's own credential passes through; set {remedy} to use a key of the proxy's{}",
-                    login.unwrap_or_default()
+                    "the client's own credential passes through; set {remedy} to use one of the proxy's"
                 );
                 ("passthrough", hint)
             }
@@ -191,9 +188,13 @@ impl Credentials {
 
     /// The ways to give the proxy a key.
     fn remedy(&self) -> String {
-        match self.wanted.variable {
+        let key = match self.wanted.variable {
             Some(variable) => format!("`{}` or {variable}", self.wanted.setting),
             None => format!("`{}`", self.wanted.setting),
+        };
+        match &self.login {
+            Some(login) => format!("{key} (or run `{}`)", login.id().login_command()),
+            None => key,
         }
     }
 

@@ -74,13 +74,15 @@ impl Adapter {
                 account.set_sensitive(true);
                 Some(Account::Fixed(account))
             }
-            None => (config.exchange && source.is_none()).then_some(Account::Login(login)),
+            None => (config.exchange && source.is_none()).then(|| Account::Login(login.clone())),
         };
         // Without an exchange the token is a key like any other's.
-        let choice = if account.is_some() { Choice::Passthrough } else { Choice::Auto };
+        let fixed = matches!(account, Some(Account::Fixed(_)));
+        let choice = if fixed { Choice::Passthrough } else { Choice::Auto };
         let github = BaseUrl::parse(&config.github_api)?;
         let exchange = account.map(|account| Exchange::new(github, account, upstream.clone()));
         let credentials = Credentials::new(wanted, choice, config.github_token.as_ref(), environment)?;
+        let credentials = credentials.with_login(login);
         let base = BaseUrl::parse(config.base_url.as_deref().unwrap_or(BASE_URL))?;
         Ok(Adapter {
             relay: Relay { base, credentials, upstream },
