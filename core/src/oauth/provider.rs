@@ -28,6 +28,11 @@ pub trait OAuthProvider: Send + Sync + 'static {
         false
     }
 
+    /// What a person should know and agree to before the first login.
+    fn notice(&self) -> Option<&str> {
+        None
+    }
+
     /// The ways to log in.
     fn flows(&self) -> Flows;
 

@@ -224,6 +224,10 @@ impl OAuthProvider for Client {
         self.server.revoke_url.is_some()
     }
 
+    fn notice(&self) -> Option<&str> {
+        self.server.notice
+    }
+
     fn flows(&self) -> Flows {
         let browser = self.server.authorize_url.is_some();
         Flows {

@@ -20,6 +20,7 @@ pub(super) fn blank(name: &str) -> Server {
     Server {
         name: name.to_owned(),
         title: name.to_owned(),
+        notice: None,
         client_id: String::new(),
         client_secret: None,
         authorize_url: None,
@@ -43,6 +44,10 @@ pub(super) fn blank(name: &str) -> Server {
 fn claude() -> Server {
     Server {
         title: "Claude API".to_owned(),
+        notice: Some(
+            "Anthropic's terms may not allow a Claude subscription to be used outside of Anthropic's own apps. \
+             Whether you may is between you and Anthropic; an API key has no such limit.",
+        ),
         client_id: "9d1c250a-e61b-44d9-88ed-5944d1962f5e".to_owned(),
         authorize_url: Some("https://claude.ai/oauth/authorize".to_owned()),
         token_url: "https://console.anthropic.com/v1/oauth/token".to_owned(),

@@ -12,6 +12,8 @@ pub(super) struct Server {
     pub(super) name: String,
     /// For people.
     pub(super) title: String,
+    /// What a person should know before the first login.
+    pub(super) notice: Option<&'static str>,
     /// Who this program is to it. A public client: known to everybody.
     pub(super) client_id: String,
     /// For clients that are not public.
