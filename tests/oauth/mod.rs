@@ -1,5 +1,6 @@
 //! Logins: how they begin, how they stay fresh, who uses them, and what never happens to them.
 
+mod command_line;
 mod race;
 mod used;
 

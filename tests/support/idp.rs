@@ -73,11 +73,6 @@ impl Idp {
         self.server.requests()
     }
 
-    /// The next request is answered so.
-    pub fn next(&self, reply: Reply) {
-        self.server.next(reply);
-    }
-
     /// The settings of a client of it, for `[oauth.<name>]`.
     pub fn settings(&self) -> Value {
         let at = |path: &str| format!("{}{path}", self.url());
@@ -110,11 +105,6 @@ impl Idp {
     /// How many refreshes it was asked for.
     pub fn refreshes(&self) -> u64 {
         self.state.lock().unwrap().refreshes
-    }
-
-    /// How long tokens live from now on.
-    pub fn live(&self, seconds: u64) {
-        self.state.lock().unwrap().lifetime = seconds;
     }
 
     /// The newest access token of every login is over.
