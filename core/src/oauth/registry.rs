@@ -50,13 +50,13 @@ impl Registry {
 
     /// Puts these in place of those of plugins: what a new generation brings.
     pub(crate) fn follow(&self, providers: Vec<Arc<dyn OAuthProvider>>) {
-        let mut next = BTreeMap::new();
+        let mut next: BTreeMap<String, Arc<dyn OAuthProvider>> = BTreeMap::new();
         for provider in providers {
             let name = provider.provider_name().to_owned();
-            if next.contains_key(&name) {
-                tracing::warn!(oauth_provider = %name, "another plugin brings this OAuth provider already");
-            } else {
-                next.insert(name, provider);
+            let kept = next.entry(name).or_insert_with(|| provider.clone());
+            if !Arc::ptr_eq(kept, &provider) {
+                let name = provider.provider_name();
+                tracing::warn!(oauth_provider = name, "another plugin brings this OAuth provider already");
             }
         }
         self.0.write().plugins = next;

@@ -60,7 +60,7 @@ pub(super) fn tokens(answer: &Answer, server: Whose) -> Tokens {
 pub(super) fn failure(title: &str, error: RequestTokenError<Failed, BasicErrorResponse>) -> Failure {
     match error {
         RequestTokenError::ServerResponse(answer) => {
-            refusal(title, &answer.error().to_string(), answer.error_description().map(String::as_str))
+            refusal(title, answer.error().as_ref(), answer.error_description().map(String::as_str))
         }
         RequestTokenError::Request(failed) => {
             let failure = failed.into_failure();

@@ -68,15 +68,11 @@ impl Locked {
     pub async fn write(&self, mut record: Record) -> Result<(), Failure> {
         let key = self.vault.key().await;
         let before = self.raw().await?;
-        if let Some(before) = &before {
-            if seal::is_sealed(before) {
-                seal::open(before, &self.id, &key)?;
-            }
+        if let Some(before) = before.filter(|before| seal::is_sealed(before)) {
+            seal::open(&before, &self.id, &key)?;
         }
-        let plain = {
-            record.generation += 1;
-            record.write(&self.id)?
-        };
+        record.generation += 1;
+        let plain = record.write(&self.id)?;
         let bytes = match key {
             KeyState::Ready(key) => seal::close(&plain, &self.id, &key)?,
             KeyState::Plain(_) => plain,

@@ -33,7 +33,7 @@ impl Import {
         let logins = super::logins(global, output)?;
         let login = self.which.login(&logins)?;
         let environment = Environment::of_process();
-        let home = environment.home().map(PathBuf::from).unwrap_or_default();
+        let home = environment.home().unwrap_or_default();
         let named = |name: &str| environment.get(name).map(PathBuf::from);
         let source = Source::of(&self.which.provider, &home, named).ok_or_else(|| {
             let failure =
