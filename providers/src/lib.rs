@@ -46,7 +46,7 @@ pub fn factories(
 ) -> Vec<Arc<dyn PluginFactory>> {
     [
         claude_api::factory(memory, logins),
-        codex::factory(),
+        codex::factory(logins),
         copilot::factory(configured, logins),
         front_door::factory(),
         mock::factory(),

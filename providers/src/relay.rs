@@ -59,35 +59,49 @@ impl Relay {
         asked.outbound(&self.base, credential, |headers| adjust(headers, by_login))
     }
 
-    /// Step 8. A token of a login that is refused before its time is replaced, once.
+    /// Step 8.
     pub(crate) fn send(&self, outbound: Outbound) -> BoxFuture<'_, Result<Answer>> {
-        let sent = outbound.credential.get(header::AUTHORIZATION);
-        match self.credentials.login_in_use().zip(sent.and_then(token)) {
-            Some((login, refused)) => Box::pin(self.send_by(login, refused, outbound)),
-            None => Box::pin(self.upstream.send(outbound)),
-        }
-    }
-
-    async fn send_by(&self, login: &Arc<Login>, sent: Secret, outbound: Outbound) -> Result<Answer> {
-        let mut again = outbound.clone();
-        let answer = self.upstream.send(outbound).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            return Ok(answer);
-        }
-        match login.after_refusal(&sent).await {
-            Ok(fresh) => {
-                drop(answer);
-                again.credential.insert(header::AUTHORIZATION, bearer_of(&fresh)?);
-                self.upstream.send(again).await
-            }
-            Err(failure) if failure.reason() == Reason::NeedsLogin => Err(failure.into()),
-            Err(_) => Ok(answer),
-        }
+        send(&self.credentials, &self.upstream, outbound)
     }
 
     /// For people.
     pub(crate) fn credential(&self) -> Credential {
         self.credentials.describe()
+    }
+}
+
+/// Step 8. A token of a login that is refused before its time is replaced, once.
+pub(crate) fn send<'a>(
+    credentials: &'a Credentials,
+    upstream: &'a Upstream,
+    outbound: Outbound,
+) -> BoxFuture<'a, Result<Answer>> {
+    let sent = outbound.credential.get(header::AUTHORIZATION);
+    match credentials.login_in_use().zip(sent.and_then(token)) {
+        Some((login, sent)) => Box::pin(send_by(login, sent, upstream, outbound)),
+        None => Box::pin(upstream.send(outbound)),
+    }
+}
+
+async fn send_by(
+    login: &Arc<Login>,
+    sent: Secret,
+    upstream: &Upstream,
+    outbound: Outbound,
+) -> Result<Answer> {
+    let mut again = outbound.clone();
+    let answer = upstream.send(outbound).await?;
+    if answer.status != StatusCode::UNAUTHORIZED {
+        return Ok(answer);
+    }
+    match login.after_refusal(&sent).await {
+        Ok(fresh) => {
+            drop(answer);
+            again.credential.insert(header::AUTHORIZATION, bearer_of(&fresh)?);
+            upstream.send(again).await
+        }
+        Err(failure) if failure.reason() == Reason::NeedsLogin => Err(failure.into()),
+        Err(_) => Ok(answer),
     }
 }
 

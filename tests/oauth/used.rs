@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{logins, tokens};
 use crate::support::idp::Idp;
-use crate::support::upstream::{Recorded, anthropic, openai};
+use crate::support::upstream::{Recorded, anthropic, openai, responses};
 use crate::support::{self, Client, Config, Proxy, Reply, Upstream, eventually};
 
 /// An API that takes the newest token of a login, and a proxy for it whose data is in `folder`.
@@ -217,5 +217,51 @@ fn copilot_exchanges_the_github_token_of_a_login() {
         })
         .await;
         assert_eq!(copilot.request(0).await.header("authorization").as_deref(), Some("Bearer tid-1"));
+    });
+}
+
+#[test]
+fn codex_takes_the_token_of_a_login_with_its_account_and_renews_it() {
+    support::run(async {
+        let (idp, folder) = (Idp::start().await, tempfile::tempdir().unwrap());
+        let good = idp.judge();
+        let backend = Upstream::with(move |request: &Recorded| match good(request.header("authorization")) {
+            true => responses::answer(request),
+            false => Reply::json(401, &responses::error("unauthorized", "not that token")),
+        })
+        .await;
+        let logins = logins("codex", &idp.settings(), folder.path());
+        let mut login = tokens(idp.log_in());
+        login.account.id = Some("acct-login".to_owned());
+        logins.login("codex", "default").unwrap().store(login).await.unwrap();
+        let config = Config::new()
+            .toml(&format!("data_dir = {:?}", folder.path().display().to_string()))
+            .toml("credentials.seal = \"off\"")
+            .toml(&format!("plugins.codex.base_url = \"{}/codex\"", backend.url()));
+        let config = idp.toml("codex").iter().fold(config, |config, line| config.toml(line));
+        let proxy = Proxy::start(config).await;
+        let client = proxy.anonymous().header("chatgpt-account-id", "acct-of-the-client");
+        let body = json!({ "model": "gpt-6.1-sol", "input": "hi", "stream": true });
+        client.post("/codex/v1/responses", &body).await.expect(200);
+        idp.expire();
+        client.post("/codex/v1/responses", &body).await.expect(200);
+        assert_eq!(idp.refreshes(), 1);
+        for (number, token) in [(0, "Bearer at-0-0"), (1, "Bearer at-0-0"), (2, "Bearer at-0-1")] {
+            let seen = backend.request(number).await;
+            assert_eq!(seen.header("authorization").as_deref(), Some(token));
+            assert_eq!(seen.header("chatgpt-account-id").as_deref(), Some("acct-login"));
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_proxy_leaves_no_core_file() {
+    support::run(async {
+        let proxy = Proxy::start(Config::new()).await;
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", proxy.pid())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+        proxy.stop().await;
     });
 }

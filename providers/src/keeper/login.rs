@@ -81,6 +81,11 @@ impl Login {
         *self.provider.write() = provider.clone();
     }
 
+    /// Whose login it is, as far as this process has read it.
+    pub fn account(&self) -> Option<Account> {
+        self.seen.lock().as_ref().map(|seen| seen.record.tokens.account.clone())
+    }
+
     /// Whether anything is stored, as of a second ago at most.
     pub fn is_stored(&self) -> bool {
         let mut stored = self.stored.lock();
