@@ -76,6 +76,9 @@ fn a_stored_login_is_used_and_renewed_when_its_token_is_refused() {
         }
         all.join_all().await;
         assert_eq!(house.idp.refreshes(), 1);
+        let providers = proxy.anonymous().get("/oauth/providers").await.expect(200).json();
+        assert_eq!(providers["providers"]["claude-api"]["supports_pkce"], true);
+        assert_eq!(providers["providers"]["copilot"]["flows"]["device"], true);
         let health = proxy.anonymous().get("/plugins/claude_api/health").await.text();
         assert!(health.contains("\"credential\":\"oauth\"") && !health.contains("at-0"), "{health}");
         let log = proxy.stop().await;

@@ -34,8 +34,8 @@ pub(crate) fn annotated_file() -> String {
                    #api_key = \"env:LAN_KEY\"\n\n\
                    # An identity provider: another client, other endpoints of a known one (claude-api, codex, copilot), or one\n\
                    # of your own. `ccproxy auth providers` lists them.\n\
-                   #[oauth.claude-api]\n#redirect_uri = \"http://localhost:54545/callback\"\n";
-    format!("{HEAD}{}{plugins}", toml_text(&schema))
+                   #[oauth.acme]\n\n";
+    format!("{HEAD}{}{plugins}{}", toml_text(&schema), toml_text(&ccproxy_providers::oauth::schema()))
 }
 
 /// Write an annotated configuration file
