@@ -24,6 +24,8 @@ const SETTINGS: &str = "CCPROXY_TEST_SETTINGS";
 #[test]
 #[ignore = "what the processes of the test below do"]
 fn a_process() {
+    // Other tests count in milliseconds, and there are twenty of us.
+    let _ = rustix::process::nice(19);
     let folder = PathBuf::from(std::env::var_os(FOLDER).expect("a folder"));
     let settings: Value = serde_json::from_str(&std::env::var(SETTINGS).expect("settings")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
