@@ -2,6 +2,8 @@
 
 mod cli;
 mod config;
+#[cfg(target_os = "linux")]
+mod cores;
 mod logging;
 mod wiring;
 
@@ -12,5 +14,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    cores::forbid();
     cli::run()
 }

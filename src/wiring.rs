@@ -13,6 +13,8 @@ use ccproxy_core::store::Store;
 use ccproxy_core::upstream::Upstream;
 use ccproxy_lua::{BreakerSettings, Bundled, Engine, Watch};
 use ccproxy_providers::Memory;
+use ccproxy_providers::oauth::{Logins, Network};
+use ccproxy_providers::vault::Vault;
 
 use crate::config::{Loaded, Lua};
 
@@ -20,7 +22,7 @@ use crate::config::{Loaded, Lua};
 pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
 /// Where plugins are looked for and what they may use: enough to look again after a change.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Search {
     /// Folders, nearest first; bundled plugins come after them.
     folders: Vec<PathBuf>,
@@ -28,6 +30,7 @@ pub(crate) struct Search {
     watch: bool,
     plugins: Arc<PluginSettings>,
     memory: Arc<Memory>,
+    logins: Arc<Logins>,
 }
 
 impl Search {
@@ -37,7 +40,13 @@ impl Search {
         let engine = Engine::new(limits, BreakerSettings::default());
         let plugins = Arc::new(loaded.settings.core.plugins.clone());
         let memory = Memory::new(loaded.settings.memory);
-        Search { folders: loaded.plugin_folders.clone(), engine, watch, plugins, memory }
+        let logins = logins(loaded);
+        Search { folders: loaded.plugin_folders.clone(), engine, watch, plugins, memory, logins }
+    }
+
+    /// Who is logged in, and where one can.
+    pub(crate) fn logins(&self) -> &Arc<Logins> {
+        &self.logins
     }
 
     /// Reads every declaration; runs nothing else of any plugin.
@@ -47,6 +56,7 @@ impl Search {
             &own,
             &|name, schema| self.plugins.configure(name, schema).0,
             &self.memory,
+            &self.logins,
         );
         let mut discovered = Discovered { factories, broken: Vec::new() };
         for name in &own {
@@ -79,6 +89,18 @@ impl Search {
         });
         watch.inspect_err(|error| tracing::warn!("plugin folders are not watched: {error}")).ok()
     }
+}
+
+/// The identity providers and stored logins of a configuration.
+pub(crate) fn logins(loaded: &Loaded) -> Arc<Logins> {
+    let settings = &loaded.settings;
+    let vault = Vault::new(&settings.core.data_dir, settings.sealing.clone());
+    let upstream = &settings.core.upstream;
+    Logins::new(
+        settings.oauth.clone(),
+        &vault,
+        Network::new(upstream.proxy.clone(), upstream.ca_file.clone()),
+    )
 }
 
 /// What a provider says about its credential. It is made for this question only, and never started.

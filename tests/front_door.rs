@@ -258,7 +258,7 @@ fn plugins_see_and_steer_the_choice() {
 
 /// Keeps the last event of each name.
 const EVENTS: &str = r#"local seen = {}
-local function note(event) if event.model then seen[event.name] = event end end
+local function note(event) if type(event.model) == "string" then seen[event.name] = event end end
 return { name = "events", version = "1.0.0",
   hooks = { ["request.completed"] = note, ["provider.request.sent"] = note },
   routes = { { path = "/seen", handler = function() return { json = ccproxy.json.object(seen) } end } } }"#;

@@ -29,6 +29,7 @@ mod hostile;
 mod keys;
 mod lua;
 mod models;
+mod oauth;
 mod odd_upstreams;
 mod openai;
 mod pass_through;

@@ -25,6 +25,7 @@ pub mod transform;
 pub mod upstream;
 pub mod websocket;
 
+pub mod oauth;
 pub mod plugin;
 pub mod registry;
 pub mod routes;

@@ -13,6 +13,7 @@ use crate::choice::Routing;
 use crate::error::{Error, Kind, Result};
 use crate::generation::Generation;
 use crate::hooks::{self, Bus};
+use crate::oauth;
 use crate::pipeline::Pipeline;
 use crate::plugin::{PluginFactory, Services};
 use crate::registry::{self, Build, Entry};
@@ -36,6 +37,7 @@ pub struct Proxy {
     upstream: Arc<Upstream>,
     store: Arc<Store>,
     routing: Arc<Routing>,
+    oauth: Arc<oauth::Registry>,
     me: Weak<Proxy>,
     schedules: Mutex<BTreeMap<String, (u64, Arc<Schedule>)>>,
     generations: AtomicU64,
@@ -70,6 +72,7 @@ impl Proxy {
             services: Arc::new(Services::default()),
             upstream,
             store: Arc::new(Store::default()),
+            oauth: Arc::default(),
             me: me.clone(),
             schedules: Mutex::new(BTreeMap::new()),
             generations: AtomicU64::new(0),
@@ -108,6 +111,8 @@ impl Proxy {
         let generation = Arc::new(generation.with_routing(self.routing.clone()));
         self.pipeline.replace(generation.clone());
         self.bus.follow(generation.listeners.clone());
+        let runtimes = generation.entries.iter().filter_map(|entry| entry.runtime.as_ref());
+        self.oauth.follow(runtimes.filter_map(|runtime| runtime.oauth_provider()).collect());
         self.reschedule(&generation);
         self.report(&old, &generation, began.elapsed());
         self.retire(old, &generation);
@@ -152,6 +157,16 @@ impl Proxy {
     /// The services between plugins.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// Where events are emitted.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
+    }
+
+    /// The OAuth providers that the running plugins bring, and those that stay.
+    pub fn oauth(&self) -> &Arc<oauth::Registry> {
+        &self.oauth
     }
 
     /// The end of the server.

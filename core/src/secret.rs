@@ -2,14 +2,17 @@
 
 use std::fmt;
 
-/// A credential. It has no `Display`, no `Serialize`; `Debug` shows nothing of it.
+use zeroize::Zeroizing;
+
+/// A credential. It has no `Display`, no `Serialize`; `Debug` shows nothing of it. Its memory is overwritten
+/// when it goes.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes the text in.
     pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
+        Secret(Zeroizing::new(text.into()))
     }
 
     /// The one way out, named so that each use can be found.
@@ -32,19 +35,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl Drop for Secret {
-    fn drop(&mut self) {
-        // Best effort without `unsafe`: overwrite in place, then let go.
-        let length = self.0.len();
-        self.0.clear();
-        self.0.extend(std::iter::repeat_n('\0', length));
-        std::hint::black_box(&self.0);
-    }
-}
-
 impl<'de> serde::Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Secret)
+        String::deserialize(deserializer).map(Secret::new)
     }
 }
 

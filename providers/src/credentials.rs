@@ -1,5 +1,7 @@
 //! Whose credential goes upstream. A configured key never travels beside a client's own.
 
+use std::sync::Arc;
+
 use ccproxy_core::error::Kind;
 use ccproxy_core::provider::Credential;
 use ccproxy_core::secret::Secret;
@@ -7,19 +9,23 @@ use ccproxy_core::{Error, Result};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 
+use crate::keeper::{Held, Login};
+
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Whose credential goes upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Choice {
-    /// The configured key when there is one, else the client's own.
+    /// The configured key when there is one, else a login when one is stored, else the client's own.
     #[default]
     Auto,
     /// The client's own.
     Passthrough,
     /// The configured key.
     ApiKey,
+    /// A stored login.
+    Oauth,
 }
 
 /// How a provider wants its credential, and what it is called in messages.
@@ -52,6 +58,7 @@ pub(crate) struct Credentials {
     choice: Choice,
     key: Option<HeaderValue>,
     source: String,
+    login: Option<Arc<Login>>,
 }
 
 impl Credentials {
@@ -82,13 +89,44 @@ impl Credentials {
             Ok::<_, String>(value)
         });
         let (key, source) = (key.transpose()?, source.to_owned());
-        Ok(Credentials { wanted, choice, key, source })
+        Ok(Credentials { wanted, choice, key, source, login: None })
     }
 
-    /// Takes the client's credentials out of its headers and says what goes upstream instead.
-    pub(crate) fn take(&self, headers: &mut HeaderMap) -> Result<HeaderMap> {
+    /// The same, with the account that may be logged in.
+    pub(crate) fn with_login(self, login: Arc<Login>) -> Self {
+        Credentials { login: Some(login), ..self }
+    }
+
+    /// The token of the stored login as `authorization`, where that goes upstream. Waits while a token is renewed;
+    /// for someone who only looks (not `sent`) there is something in its place.
+    pub(crate) async fn bearer(&self, sent: bool) -> Result<Option<HeaderValue>> {
+        match self.login_in_use() {
+            Some(login) if sent => Ok(Some(bearer_of(&login.token().await?)?)),
+            Some(_) => Ok(Some(HeaderValue::from_static("Bearer (the token of the stored login)"))),
+            None if self.choice == Choice::Oauth => Err(self.unauthorized(Lacks::Login)),
+            None => Ok(None),
+        }
+    }
+
+    /// The login whose token goes upstream.
+    pub(crate) fn login_in_use(&self) -> Option<&Arc<Login>> {
+        let login = self.login.as_ref()?;
+        match self.choice {
+            Choice::Oauth => Some(login),
+            Choice::Auto => (self.key.is_none() && login.is_stored()).then_some(login),
+            Choice::Passthrough | Choice::ApiKey => None,
+        }
+    }
+
+    /// Takes the client's credentials out of its headers and says what goes upstream instead: `login`, the
+    /// token of one, if there is one.
+    pub(crate) fn take(&self, headers: &mut HeaderMap, login: Option<HeaderValue>) -> Result<HeaderMap> {
         let (bearer, api_key) = take_credentials(headers);
         let mut credential = HeaderMap::with_capacity(2);
+        if let Some(login) = login {
+            credential.insert(header::AUTHORIZATION, login);
+            return Ok(credential);
+        }
         if let Some(key) = self.key.as_ref().filter(|_| self.choice != Choice::Passthrough) {
             credential.insert(self.name(), key.clone());
             return Ok(credential);
@@ -118,6 +156,9 @@ impl Credentials {
 
     /// What is known, for people.
     pub(crate) fn describe(&self) -> Credential {
+        if let Some(login) = self.login_in_use() {
+            return described(login);
+        }
         let configured = self.key.is_some() && self.choice != Choice::Passthrough;
         let (kind, hint) = match self.choice {
             _ if configured => ("api_key", format!("API key from {}", self.source)),
@@ -125,11 +166,12 @@ impl Credentials {
                 ("passthrough", "no credential needed; the client's own passes through".to_owned())
             }
             Choice::ApiKey => ("none", self.lack(Lacks::Key)),
+            Choice::Oauth => ("none", self.lack(Lacks::Login)),
             Choice::Passthrough => ("passthrough", "the client's own credential passes through".to_owned()),
             Choice::Auto => {
                 let remedy = self.remedy();
                 let hint = format!(
-                    "the client's own credential passes through; set {remedy} to use a key of the proxy's"
+                    "the client's own credential passes through; set {remedy} to use one of the proxy's"
                 );
                 ("passthrough", hint)
             }
@@ -146,9 +188,13 @@ impl Credentials {
 
     /// The ways to give the proxy a key.
     fn remedy(&self) -> String {
-        match self.wanted.variable {
+        let key = match self.wanted.variable {
             Some(variable) => format!("`{}` or {variable}", self.wanted.setting),
             None => format!("`{}`", self.wanted.setting),
+        };
+        match &self.login {
+            Some(login) => format!("{key} (or run `{}`)", login.id().login_command()),
+            None => key,
         }
     }
 
@@ -157,6 +203,7 @@ impl Credentials {
         let send = "send one as `x-api-key` or `authorization: Bearer`";
         match lacks {
             Lacks::Key => format!("the proxy has no API key for {service}; set {remedy}"),
+            Lacks::Login => format!("there is no way to log in to {service}; set {remedy}"),
             Lacks::Client => format!("the request has no credential for {service}; {send}"),
             Lacks::Both => format!("no credential for {service}; {send}, or set {remedy} for the proxy"),
         }
@@ -176,8 +223,30 @@ pub(crate) fn take_credentials(headers: &mut HeaderMap) -> (Option<HeaderValue>,
 #[derive(Clone, Copy)]
 enum Lacks {
     Key,
+    Login,
     Client,
     Both,
+}
+
+/// A token as `authorization`.
+pub(crate) fn bearer_of(held: &Held) -> Result<HeaderValue> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", held.access().expose()))
+        .map_err(|_| Error::internal("the stored token holds characters that no header can carry"))?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
+}
+
+/// A login, for people. What is wrong with it is known once it was used.
+pub(crate) fn described(login: &Login) -> Credential {
+    if !login.is_stored() {
+        let hint = format!("nobody is logged in; run `{}`", login.id().login_command());
+        return Credential { kind: "none", present: false, hint };
+    }
+    let stored = format!("the stored login `{}`", login.id());
+    match login.trouble() {
+        Some(trouble) => Credential { kind: "oauth", present: false, hint: format!("{stored}: {trouble}") },
+        None => Credential { kind: "oauth", present: true, hint: stored },
+    }
 }
 
 fn is_blank(value: &HeaderValue) -> bool {

@@ -11,14 +11,17 @@ mod detection;
 mod factory;
 mod fixed_headers;
 mod front_door;
+pub mod keeper;
 mod local;
 mod memory;
 mod mock;
+pub mod oauth;
 mod openai;
 mod own;
 mod relay;
 #[cfg(test)]
 mod testing;
+pub mod vault;
 
 use std::sync::Arc;
 
@@ -28,21 +31,23 @@ use serde_json::Value;
 
 pub use factory::Factory;
 pub use memory::Memory;
+use oauth::Logins;
 
 /// The settings of the plugin of this name, validated against this schema as far as they are right.
 pub type Configured<'a> = dyn Fn(&str, &Schema) -> Value + 'a;
 
 /// Every native plugin, as discovery finds it, and one for each name in `own`, the servers of the user's own.
-/// `memory` holds what clients of Responses may refer to.
+/// `memory` holds what clients of Responses may refer to, `logins` who is logged in.
 pub fn factories(
     own: &[String],
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
+    logins: &Arc<Logins>,
 ) -> Vec<Arc<dyn PluginFactory>> {
     [
-        claude_api::factory(memory),
-        codex::factory(),
-        copilot::factory(configured),
+        claude_api::factory(memory, logins),
+        codex::factory(logins),
+        copilot::factory(configured, logins),
         front_door::factory(),
         mock::factory(),
     ]

@@ -7,14 +7,17 @@ use ccproxy_core::Result;
 use ccproxy_core::body::Answer;
 use ccproxy_core::document::Document;
 use ccproxy_core::exchange::Exchange;
+use ccproxy_core::oauth::Reason;
 use ccproxy_core::provider::{Credential, Operation, Outbound};
+use ccproxy_core::secret::Secret;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::upstream::Upstream;
 use http::uri::Uri;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::base_url::BaseUrl;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, bearer_of};
+use crate::keeper::Login;
 use crate::local::{take_foreign, take_local};
 
 /// The way to one API.
@@ -42,20 +45,69 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Relay {
-    /// Step 7. `adjust` sets what the API asks for.
-    pub(crate) fn outbound(&self, asked: Asked<'_>, adjust: impl FnOnce(&mut HeaderMap)) -> Result<Outbound> {
-        asked.outbound(&self.base, |headers| self.credentials.take(headers), adjust)
+    /// Step 7. `adjust` sets what the API asks for, and is told whether the token of a login goes there. Not `sent`:
+    /// for someone who only looks.
+    pub(crate) async fn outbound(
+        &self,
+        asked: Asked<'_>,
+        sent: bool,
+        adjust: impl FnOnce(&mut HeaderMap, bool),
+    ) -> Result<Outbound> {
+        let bearer = self.credentials.bearer(sent).await?;
+        let by_login = bearer.is_some();
+        let credential = |headers: &mut HeaderMap| self.credentials.take(headers, bearer);
+        asked.outbound(&self.base, credential, |headers| adjust(headers, by_login))
     }
 
     /// Step 8.
     pub(crate) fn send(&self, outbound: Outbound) -> BoxFuture<'_, Result<Answer>> {
-        Box::pin(self.upstream.send(outbound))
+        send(&self.credentials, &self.upstream, outbound)
     }
 
     /// For people.
     pub(crate) fn credential(&self) -> Credential {
         self.credentials.describe()
     }
+}
+
+/// Step 8. A token of a login that is refused before its time is replaced, once.
+pub(crate) fn send<'a>(
+    credentials: &'a Credentials,
+    upstream: &'a Upstream,
+    outbound: Outbound,
+) -> BoxFuture<'a, Result<Answer>> {
+    let sent = outbound.credential.get(header::AUTHORIZATION);
+    match credentials.login_in_use().zip(sent.and_then(token)) {
+        Some((login, sent)) => Box::pin(send_by(login, sent, upstream, outbound)),
+        None => Box::pin(upstream.send(outbound)),
+    }
+}
+
+async fn send_by(
+    login: &Arc<Login>,
+    sent: Secret,
+    upstream: &Upstream,
+    outbound: Outbound,
+) -> Result<Answer> {
+    let mut again = outbound.clone();
+    let answer = upstream.send(outbound).await?;
+    if answer.status != StatusCode::UNAUTHORIZED {
+        return Ok(answer);
+    }
+    match login.after_refusal(&sent).await {
+        Ok(fresh) => {
+            drop(answer);
+            again.credential.insert(header::AUTHORIZATION, bearer_of(&fresh)?);
+            upstream.send(again).await
+        }
+        Err(failure) if failure.reason() == Reason::NeedsLogin => Err(failure.into()),
+        Err(_) => Ok(answer),
+    }
+}
+
+/// The token in `authorization`.
+fn token(authorization: &HeaderValue) -> Option<Secret> {
+    Some(Secret::new(authorization.to_str().ok()?.strip_prefix("Bearer ")?))
 }
 
 impl Asked<'_> {

@@ -14,6 +14,8 @@ use ccproxy_core::provider::{Operation, Provider};
 use ccproxy_core::settings::UpstreamSettings;
 use ccproxy_core::sse::Decoder;
 use ccproxy_core::upstream::Upstream;
+use ccproxy_providers::oauth::{self, Logins, Network};
+use ccproxy_providers::vault::{Sealing, Vault};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
@@ -48,9 +50,16 @@ fn read(path: &std::path::Path) -> Recorded {
     }
 }
 
+/// The native plugins, with nobody logged in.
+fn factories() -> Vec<Arc<dyn PluginFactory>> {
+    let (servers, _) = oauth::read(&Value::Null, None);
+    let vault = Vault::new(&std::env::temp_dir().join("ccproxy-of-nobody"), Sealing::default());
+    let logins = Logins::new(servers, &vault, Network::default());
+    ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0), &logins)
+}
+
 fn runtime(name: &str, config: Value) -> (Arc<dyn PluginFactory>, Arc<dyn PluginRuntime>) {
-    let factories =
-        ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0));
+    let factories = factories();
     let factory = factories.into_iter().find(|factory| factory.manifest().name == name).expect(name);
     let context = PluginContext {
         name: Arc::from(name),
@@ -214,8 +223,7 @@ async fn manifests_and_health_say_what_is_there() {
 fn settings_are_read_as_a_user_writes_them() {
     let environment = Environment::default();
     let problems = |name: &str, settings: Value| {
-        let factories =
-            ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0));
+        let factories = factories();
         let factory = factories.iter().find(|factory| factory.manifest().name == name).expect(name);
         let node = Node::of(&settings, &Origin::Default);
         let (value, problems) = factory.manifest().config.validate(&node, &environment);

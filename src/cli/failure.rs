@@ -46,6 +46,12 @@ impl Failure {
     }
 }
 
+impl From<ccproxy_core::oauth::Failure> for Failure {
+    fn from(failure: ccproxy_core::oauth::Failure) -> Self {
+        Failure::new(failure.told())
+    }
+}
+
 impl From<ccproxy_core::Error> for Failure {
     fn from(error: ccproxy_core::Error) -> Self {
         Failure::new(error.log().unwrap_or(error.message()))

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 78 wrong configuration (`EX_CONFIG` of sysexits).
 
+mod auth;
 mod completions;
 mod config;
 mod context;
@@ -71,6 +72,9 @@ enum Command {
     Models(models::Models),
     /// Show what would become of a request, without sending it
     Explain(explain::Explain),
+    /// Log in to providers, look at logins, log out
+    #[command(subcommand)]
+    Auth(auth::Auth),
     /// Ask a running proxy how it is
     Status(status::Status),
     /// Check configuration, data folder, port, plugins and credentials
@@ -108,6 +112,7 @@ impl Cli {
             Command::Config(command) => command.run(&global, output),
             Command::Models(command) => command.run(&global, output),
             Command::Explain(command) => command.run(&global, output),
+            Command::Auth(command) => command.run(&global, output),
             Command::Status(command) => command.run(&global, output),
             Command::Doctor(command) => command.run(&global, output),
             Command::Keys(command) => command.run(&global, output),

@@ -56,6 +56,17 @@ impl Output {
         }
     }
 
+    /// A line beside the result.
+    pub(crate) fn note(&mut self, text: impl AsRef<str>) {
+        let _ = writeln!(self.err, "{}", printable(text.as_ref()));
+        let _ = self.err.flush();
+    }
+
+    /// Something to look out for.
+    pub(crate) fn warning(&mut self, message: &str) {
+        self.say("warning", "33", message, None);
+    }
+
     /// Why a command failed.
     pub(crate) fn failure(&mut self, failure: &Failure) {
         match failure {

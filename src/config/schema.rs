@@ -3,6 +3,7 @@
 use ccproxy_core::config::{Field, FieldKind, Schema};
 use ccproxy_core::settings;
 use ccproxy_lua::host::Limits;
+use ccproxy_providers::{oauth, vault};
 use serde_json::json;
 
 /// The whole schema, in the order of `docs/ccproxy.toml`.
@@ -20,7 +21,13 @@ pub(crate) fn schema() -> Schema {
             responses(),
             "Clients of OpenAI's Responses on providers that keep nothing.",
         ))
-        .with(Field::table("lua", lua(), "What a plugin's script may use."));
+        .with(Field::table("credentials", vault::schema(), "How logins are stored."))
+        .with(Field::table("lua", lua(), "What a plugin's script may use."))
+        .with(Field::map(
+            "oauth",
+            FieldKind::Table(oauth::schema()),
+            "A table for each identity provider, `[oauth.<name>]`: another client, other endpoints, or one of one's own.",
+        ));
     plugins.into_iter().fold(schema, Schema::with)
 }
 

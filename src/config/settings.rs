@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ccproxy_core::config::{Environment, Node, Problem};
 use ccproxy_core::settings::{self, Section};
 use ccproxy_lua::host::Limits;
+use ccproxy_providers::oauth::{self, Servers};
+use ccproxy_providers::vault::Sealing;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
@@ -22,6 +24,10 @@ pub(crate) struct Settings {
     pub(crate) lua: Lua,
     /// Bytes that are kept of answers to clients of Responses.
     pub(crate) memory: usize,
+    /// How logins are stored.
+    pub(crate) sealing: Sealing,
+    /// Where people log in.
+    pub(crate) oauth: Servers,
 }
 
 /// What the proxy says about itself.
@@ -70,7 +76,9 @@ pub(crate) struct Lua {
 impl Settings {
     /// The settings in a value that was validated against [`super::schema()`]; `node` is the value as written.
     pub(super) fn read(value: &Value, node: &Node, environment: Arc<Environment>) -> (Self, Vec<Problem>) {
-        let (core, problems) = settings::Settings::from_validated(value, node, environment);
+        let (core, mut problems) = settings::Settings::from_validated(value, node, environment);
+        let (oauth, more) = oauth::read(&value["oauth"], node.get(&["oauth"]));
+        problems.extend(more);
         let discovery = Section(&value["plugin_discovery"]);
         let settings = Settings {
             core,
@@ -79,6 +87,8 @@ impl Settings {
                 directories: discovery.texts("directories").into_iter().map(PathBuf::from).collect(),
                 local: discovery.flag("local"),
             },
+            sealing: Sealing::read(&value["credentials"]),
+            oauth,
             lua: Lua::read(&Section(&value["lua"])),
             memory: Section(&value["responses"]).count("memory"),
         };

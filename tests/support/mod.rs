@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod config;
+pub mod idp;
 pub mod proxy;
 pub mod raw;
 pub mod socket;

@@ -163,7 +163,15 @@ pub async fn cli_in(home: &Path, config: &Config, arguments: &[&str]) -> (i32, S
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
 }
 
-fn home(config: &Config) -> tempfile::TempDir {
+/// Starts a command of the binary in this home; all three streams are the caller's.
+pub fn start_in(home: &Path, config: &Config, arguments: &[&str]) -> tokio::process::Child {
+    let mut command = tokio::process::Command::from(command(home, config));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true).spawn().unwrap()
+}
+
+/// A fresh home with the configuration in it.
+pub fn home(config: &Config) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let path = home.path();
     std::fs::create_dir_all(path.join("scripts")).unwrap();

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::hooks::Hook;
 use crate::middleware::Middleware;
+use crate::oauth::OAuthProvider;
 use crate::provider::Provider;
 use crate::step::BoxFuture;
 
@@ -41,6 +42,11 @@ pub trait PluginRuntime: Send + Sync + 'static {
 
     /// The provider it speaks to.
     fn provider(&self) -> Option<Arc<dyn Provider>> {
+        None
+    }
+
+    /// The OAuth provider it brings, as its manifest declares. Asked before `initialize` too, by the command line.
+    fn oauth_provider(&self) -> Option<Arc<dyn OAuthProvider>> {
         None
     }
 

@@ -3,6 +3,7 @@
 mod explain;
 mod health;
 mod index;
+mod oauth;
 mod openapi;
 mod plugins;
 
@@ -72,6 +73,9 @@ pub(crate) fn core_routes(proxy: &Weak<Proxy>) -> Vec<CoreRoute> {
             "What would become of a request, without sending it",
             |_, exchange| Box::pin(explain::explain(exchange)),
         ),
+        route(get.clone(), "/oauth/providers", true, "Where one can log in", |proxy, _| {
+            Box::pin(oauth::providers(proxy))
+        }),
         route(get, "/openapi.json", true, "This description", |_, exchange| {
             Box::pin(openapi::openapi(exchange))
         }),

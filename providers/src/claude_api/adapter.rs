@@ -21,6 +21,10 @@ const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version that the API has asked for since 2023: <https://docs.anthropic.com/en/api/versioning>.
 const CURRENT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+/// Without it the API takes no token of a login; clients that log in by themselves send it too.
+const BETA_OF_LOGINS: &str = "oauth-2025-04-20";
+
 /// Speaks to one server.
 pub(super) struct Adapter {
     relay: Relay,
@@ -42,7 +46,10 @@ impl Adapter {
         Ok(Adapter { relay: Relay { base, credentials, upstream }, headers })
     }
 
-    fn adjust(&self, headers: &mut HeaderMap) {
+    fn adjust(&self, headers: &mut HeaderMap, by_login: bool) {
+        if by_login && !headers.get_all(BETA).iter().any(|value| has(value, BETA_OF_LOGINS)) {
+            headers.append(BETA, HeaderValue::from_static(BETA_OF_LOGINS));
+        }
         if !headers.contains_key(VERSION) {
             headers.insert(VERSION, CURRENT_VERSION);
         }
@@ -50,6 +57,24 @@ impl Adapter {
             headers.insert(name.clone(), value.clone());
         }
     }
+}
+
+impl Adapter {
+    async fn outbound(
+        &self,
+        exchange: &Exchange,
+        operation: &Operation,
+        body: Document,
+        sent: bool,
+    ) -> Result<Outbound> {
+        let asked = Asked { exchange, operation, body, foreign: OF_OPENAI, path };
+        self.relay.outbound(asked, sent, |headers, by_login| self.adjust(headers, by_login)).await
+    }
+}
+
+/// Whether a list of words has this one.
+fn has(list: &HeaderValue, word: &str) -> bool {
+    list.to_str().is_ok_and(|list| list.split(',').any(|item| item.trim() == word))
 }
 
 /// The path below the base URL.
@@ -70,9 +95,16 @@ impl Provider for Adapter {
         operation: &'a Operation,
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        let asked = Asked { exchange, operation, body, foreign: OF_OPENAI, path };
-        let outbound = self.relay.outbound(asked, |headers| self.adjust(headers));
-        Box::pin(std::future::ready(outbound))
+        Box::pin(self.outbound(exchange, operation, body, true))
+    }
+
+    fn preview<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        operation: &'a Operation,
+        body: Document,
+    ) -> BoxFuture<'a, Result<Outbound>> {
+        Box::pin(self.outbound(exchange, operation, body, false))
     }
 
     fn send<'a>(

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::service::{KEY_VARIABLE, Service};
 use crate::credentials::Choice;
 use crate::fixed_headers;
+use crate::vault::Id;
 
 /// The settings as validated against the schema.
 #[derive(Debug, Deserialize)]
@@ -18,6 +19,8 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) credential: Choice,
     pub(super) api_key: Option<Secret>,
+    #[serde(default = "account")]
+    pub(super) account: String,
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
     #[serde(default = "yes")]
@@ -48,8 +51,11 @@ pub(super) fn schema(service: &Service) -> Schema {
         },
         Field::choice(
             "credential",
-            &["auto", "passthrough", "api_key"],
-            "Whose credential goes upstream: the client's own, the key, or `auto`: the key when there is one",
+            if service.claude { &["auto", "passthrough", "api_key", "oauth"] } else { &["auto", "passthrough", "api_key"] },
+            match service.claude {
+                true => "Whose credential goes upstream: the client's own, the key, a stored login, or `auto`: the key when there is one, else the login when somebody is logged in",
+                false => "Whose credential goes upstream: the client's own, the key, or `auto`: the key when there is one",
+            },
         )
         .or("auto"),
         Field::secret("api_key", &key),
@@ -67,6 +73,16 @@ pub(super) fn detect_cli() -> Field {
 pub(super) fn key_as() -> Field {
     let doc = "How the key goes: as `x-api-key`, or as `authorization: Bearer`";
     Field::choice("key_as", &["x-api-key", "bearer"], doc).or("x-api-key")
+}
+
+/// Only the Claude API's.
+pub(super) fn account_field() -> Field {
+    Field::string("account", "Which stored login is used, of those that `ccproxy auth accounts` lists")
+        .or(Id::DEFAULT)
+}
+
+fn account() -> String {
+    Id::DEFAULT.to_owned()
 }
 
 fn yes() -> bool {

@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use ccproxy_core::config::Schema;
+use ccproxy_core::oauth::OAuthProvider;
 use ccproxy_core::plugin::{
     Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, Source,
 };
@@ -20,24 +21,29 @@ use ccproxy_core::{Error, Result};
 
 use crate::detection::Detection;
 use crate::factory::Factory;
+use crate::oauth::Logins;
 use crate::{Configured, Memory};
 use crate::{fixed_headers, own};
 use adapter::Adapter;
 use config::Config;
 use service::Service;
 
+/// The identity provider of its logins.
+const OAUTH: &str = "claude-api";
+
 /// The Claude API.
-pub(crate) fn factory(memory: &Arc<Memory>) -> Factory {
+pub(crate) fn factory(memory: &Arc<Memory>, logins: &Arc<Logins>) -> Factory {
     let service = Service::claude();
     let oauth = OAuthProviderSpec {
-        name: "claude-api".into(),
+        name: OAUTH.into(),
         display_name: "Claude API".into(),
         supports_pkce: true,
         supports_refresh: true,
     };
-    let schema = config::schema(&service).with(config::detect_cli());
+    let schema = config::schema(&service).with(config::account_field()).with(config::detect_cli());
     let manifest = Manifest { oauth_provider: Some(oauth), ..manifest(&service, schema, memory) };
-    Factory::new(manifest, move |context| create(&service, context))
+    let logins = logins.clone();
+    Factory::new(manifest, move |context| create(&service, context, Some(&logins)))
 }
 
 /// A server of the user's own.
@@ -47,7 +53,7 @@ pub(crate) fn own(name: &str, configured: &Configured<'_>, memory: &Arc<Memory>)
     let bearer = configured(name, &schema)["key_as"] == "bearer";
     let manifest = manifest(&service, schema, memory);
     let service = Service { bearer, ..service };
-    Factory::new(manifest, move |context| create(&service, context))
+    Factory::new(manifest, move |context| create(&service, context, None))
 }
 
 fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest {
@@ -66,24 +72,34 @@ fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest
     }
 }
 
-fn create(service: &Service, context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+fn create(
+    service: &Service,
+    context: PluginContext,
+    logins: Option<&Arc<Logins>>,
+) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(&service.name, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let environment = |name: &str| std::env::var(name).ok();
-    let credentials = service.credentials(&config, environment).map_err(failed)?;
+    let mut credentials = service.credentials(&config, environment).map_err(failed)?;
+    if let Some(logins) = logins {
+        let login = logins.login(OAUTH, &config.account);
+        credentials = credentials.with_login(login.map_err(|failure| failed(failure.to_string()))?);
+    }
     let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url.or(service.base_url.map(str::to_owned)) else {
         return Err(failed(format!("`{}.base_url` must say where it answers", service.table())));
     };
     let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
     let detection = (service.claude && config.detect_cli).then(|| Detection::of("claude"));
-    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url }))
+    let oauth = logins.and_then(|logins| logins.provider(OAUTH)).cloned();
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url, oauth }))
 }
 
 struct Runtime {
     adapter: Arc<Adapter>,
     detection: Option<Detection>,
     base_url: String,
+    oauth: Option<Arc<dyn OAuthProvider>>,
 }
 
 impl PluginRuntime for Runtime {
@@ -112,5 +128,9 @@ impl PluginRuntime for Runtime {
 
     fn provider(&self) -> Option<Arc<dyn Provider>> {
         Some(self.adapter.clone())
+    }
+
+    fn oauth_provider(&self) -> Option<Arc<dyn OAuthProvider>> {
+        self.oauth.clone()
     }
 }

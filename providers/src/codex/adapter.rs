@@ -22,6 +22,7 @@ use crate::base_url::BaseUrl;
 use crate::detection::Detection;
 use crate::formats::Collector;
 use crate::local::{OF_ANTHROPIC, take_foreign, take_local};
+use crate::relay;
 
 /// Largest list of models, and largest error body that is read for its limits.
 const SMALL: usize = 4 << 20;
@@ -58,10 +59,16 @@ impl Adapter {
     }
 
     /// The client's fields and what goes upstream of its credential.
-    fn head(&self, exchange: &Exchange, operation: &Operation) -> Result<(HeaderMap, HeaderMap)> {
+    async fn head(
+        &self,
+        exchange: &Exchange,
+        operation: &Operation,
+        sent: bool,
+    ) -> Result<(HeaderMap, HeaderMap)> {
+        let login = self.login.bearer(sent).await?;
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();
-        let credential = self.login.take(&mut headers)?;
+        let credential = self.login.take(&mut headers, login)?;
         take_local(&mut headers);
         if !is_own(&request, operation) {
             take_foreign(&mut headers, OF_ANTHROPIC);
@@ -71,8 +78,14 @@ impl Adapter {
         Ok((headers, credential))
     }
 
-    fn responses(&self, exchange: &Exchange, operation: &Operation, mut body: Document) -> Result<Outbound> {
-        let (mut headers, credential) = self.head(exchange, operation)?;
+    async fn responses(
+        &self,
+        exchange: &Exchange,
+        operation: &Operation,
+        mut body: Document,
+        sent: bool,
+    ) -> Result<Outbound> {
+        let (mut headers, credential) = self.head(exchange, operation, sent).await?;
         let (path, query) = {
             let request = exchange.request.lock();
             // The query of another format's client is about that format.
@@ -89,8 +102,8 @@ impl Adapter {
         Ok(Outbound { origin, method, path, headers, credential, body, losses })
     }
 
-    async fn list(&self, exchange: &Exchange, operation: &Operation) -> Result<Outbound> {
-        let (headers, credential) = self.head(exchange, operation)?;
+    async fn list(&self, exchange: &Exchange, operation: &Operation, sent: bool) -> Result<Outbound> {
+        let (headers, credential) = self.head(exchange, operation, sent).await?;
         let mut query = exchange.request.lock().uri.query().unwrap_or_default().to_owned();
         if !query.split('&').any(|pair| pair.starts_with("client_version="))
             && let Some(version) = self.cli_version().await
@@ -126,7 +139,7 @@ impl Adapter {
             let request = exchange.request.lock();
             Shape::of(&request.uri, &request.headers)
         };
-        let answer = match self.upstream.send(outbound).await {
+        let answer = match relay::send(self.login.credentials(), &self.upstream, outbound).await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!(exchange = %exchange.id, "no list of models from the backend: {error}");
@@ -155,7 +168,7 @@ impl Adapter {
         operation: &Operation,
         outbound: Outbound,
     ) -> Result<Answer> {
-        let answer = self.upstream.send(outbound).await?;
+        let answer = relay::send(self.login.credentials(), &self.upstream, outbound).await?;
         if answer.status == StatusCode::TOO_MANY_REQUESTS && !answer.headers.contains_key(header::RETRY_AFTER)
         {
             return limited(answer).await;
@@ -178,8 +191,20 @@ impl Provider for Adapter {
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
         match operation.name {
-            "models" => Box::pin(self.list(exchange, operation)),
-            _ => Box::pin(std::future::ready(self.responses(exchange, operation, body))),
+            "models" => Box::pin(self.list(exchange, operation, true)),
+            _ => Box::pin(self.responses(exchange, operation, body, true)),
+        }
+    }
+
+    fn preview<'a>(
+        &'a self,
+        exchange: &'a Arc<Exchange>,
+        operation: &'a Operation,
+        body: Document,
+    ) -> BoxFuture<'a, Result<Outbound>> {
+        match operation.name {
+            "models" => Box::pin(self.list(exchange, operation, false)),
+            _ => Box::pin(self.responses(exchange, operation, body, false)),
         }
     }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::credentials::Choice;
+use crate::vault::Id;
 
 /// Where the Codex CLI itself goes with a ChatGPT login.
 const DEFAULT_BASE_URL: &str = "https://chatgpt.com/backend-api/codex";
@@ -19,6 +20,8 @@ pub(super) struct Config {
     pub(super) credential: Choice,
     pub(super) access_token: Option<Secret>,
     pub(super) api_key: Option<Secret>,
+    #[serde(default = "account")]
+    pub(super) account: String,
     pub(super) account_id: Option<String>,
     #[serde(default)]
     pub(super) models: Vec<String>,
@@ -44,8 +47,8 @@ pub(super) fn schema() -> Schema {
         Field::url("base_url", "Where Codex answers, without `/responses`").or(DEFAULT_BASE_URL),
         Field::choice(
             "credential",
-            &["auto", "passthrough", "api_key"],
-            "Whose credential goes upstream: the client's own, the token or key, or `auto`: the latter when there is one",
+            &["auto", "passthrough", "api_key", "oauth"],
+            "Whose credential goes upstream: the client's own, the token or key, a stored login, or `auto`: the token or key when there is one, else the login when somebody is logged in",
         )
         .or("auto"),
         Field::secret(
@@ -56,6 +59,8 @@ pub(super) fn schema() -> Schema {
             "api_key",
             "An API key, where `base_url` takes one; without it the environment variable CODEX_API_KEY counts",
         ),
+        Field::string("account", "Which stored login is used, of those that `ccproxy auth accounts` lists")
+            .or(Id::DEFAULT),
         Field::string(
             "account_id",
             "The ChatGPT account of the token; without it CODEX_ACCOUNT_ID, or what the token itself says",
@@ -68,6 +73,10 @@ pub(super) fn schema() -> Schema {
 
 fn default_base_url() -> String {
     DEFAULT_BASE_URL.into()
+}
+
+fn account() -> String {
+    Id::DEFAULT.into()
 }
 
 fn yes() -> bool {

@@ -1,6 +1,8 @@
 //! A bearer token and the account it is for: configured, or the client's own. The two go together: a configured
 //! token never travels with a client's account, nor the other way round.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ccproxy_core::Result;
@@ -10,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::config::Config;
 use crate::credentials::{Choice, Credentials, Place, Wanted};
+use crate::keeper;
 
 const ACCOUNT: HeaderName = HeaderName::from_static("chatgpt-account-id");
 const TOKEN_VARIABLE: &str = "CODEX_ACCESS_TOKEN";
@@ -29,6 +32,7 @@ impl Login {
     pub(super) fn new(
         config: &Config,
         environment: impl Fn(&str) -> Option<String>,
+        stored: Option<Arc<keeper::Login>>,
     ) -> std::result::Result<Self, String> {
         let there = |name: &str| environment(name).is_some_and(|value| !value.trim().is_empty());
         let key = config.access_token.is_none()
@@ -45,6 +49,10 @@ impl Login {
             optional: false,
         };
         let credentials = Credentials::new(wanted, config.credential, configured, &environment)?;
+        let credentials = match stored {
+            Some(stored) => credentials.with_login(stored),
+            None => credentials,
+        };
         let account = match config.credential {
             Choice::Passthrough => None,
             _ => config.account_id.clone().or_else(|| environment(ACCOUNT_VARIABLE)),
@@ -58,16 +66,41 @@ impl Login {
     }
 
     /// Takes the client's credential out of its headers and says what goes upstream instead.
-    pub(super) fn take(&self, headers: &mut HeaderMap) -> Result<HeaderMap> {
+    /// `login` is the token of a stored login, as [`Login::bearer`] had it.
+    pub(super) fn take(&self, headers: &mut HeaderMap, login: Option<HeaderValue>) -> Result<HeaderMap> {
         let own = headers.remove(ACCOUNT);
-        let mut credential = self.credentials.take(headers)?;
-        let configured = self.credentials.describe().present;
-        let account = if configured { self.account.clone() } else { own };
+        let by_login = login.is_some();
+        let mut credential = self.credentials.take(headers, login)?;
+        let account = if by_login {
+            self.stored_account()
+        } else if self.credentials.describe().present {
+            self.account.clone()
+        } else {
+            own
+        };
         let account = account.or_else(|| account_of(credential.get(header::AUTHORIZATION)?));
         if let Some(account) = account {
             credential.insert(ACCOUNT, account);
         }
         Ok(credential)
+    }
+
+    /// The token of the stored login, where that goes upstream.
+    pub(super) async fn bearer(&self, sent: bool) -> Result<Option<HeaderValue>> {
+        self.credentials.bearer(sent).await
+    }
+
+    /// For whoever sends.
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The account of the stored login.
+    fn stored_account(&self) -> Option<HeaderValue> {
+        let id = self.credentials.login_in_use()?.account()?.id?;
+        let mut account = HeaderValue::from_str(&id).ok()?;
+        account.set_sensitive(true);
+        Some(account)
     }
 
     /// What is known, for people.

@@ -13,6 +13,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use ccproxy_core::oauth::OAuthProvider;
 use ccproxy_core::plugin::{
     Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, Source,
 };
@@ -22,30 +23,38 @@ use ccproxy_core::{Error, Result};
 
 use crate::detection::Detection;
 use crate::factory::Factory;
+use crate::oauth::Logins;
 use adapter::Adapter;
 use config::Config;
 use credentials::Login;
 
 const NAME: &str = "codex";
+/// The identity provider of its logins.
+const OAUTH: &str = "codex";
 
 /// The plugin.
-pub(crate) fn factory() -> Factory {
-    Factory::new(manifest(), create)
+pub(crate) fn factory(logins: &Arc<Logins>) -> Factory {
+    let logins = logins.clone();
+    Factory::new(manifest(), move |context| create(context, &logins))
 }
 
-fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+fn create(context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(NAME, why);
     let config = Config::read(&context.config).map_err(failed)?;
-    let login = Login::new(&config, |name: &str| std::env::var(name).ok()).map_err(failed)?;
+    let stored = logins.login(OAUTH, &config.account).map_err(|failure| failed(failure.to_string()))?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let login = Login::new(&config, environment, Some(stored)).map_err(failed)?;
+    let oauth = logins.provider(OAUTH).cloned();
     let detection = config.detect_cli.then(|| Arc::new(Detection::of("codex")));
     let adapter = Adapter::new(&config, login, detection.clone(), context.upstream).map_err(failed)?;
-    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, config }))
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, config, oauth }))
 }
 
 struct Runtime {
     adapter: Arc<Adapter>,
     detection: Option<Arc<Detection>>,
     config: Config,
+    oauth: Option<Arc<dyn OAuthProvider>>,
 }
 
 impl PluginRuntime for Runtime {
@@ -78,6 +87,10 @@ impl PluginRuntime for Runtime {
     fn provider(&self) -> Option<Arc<dyn Provider>> {
         Some(self.adapter.clone())
     }
+
+    fn oauth_provider(&self) -> Option<Arc<dyn OAuthProvider>> {
+        self.oauth.clone()
+    }
 }
 
 fn manifest() -> Manifest {
@@ -93,7 +106,7 @@ fn manifest() -> Manifest {
         models: ["gpt*", "codex*"].map(str::to_owned).into(),
         credential_marks: ["eyJ*"].map(str::to_owned).into(),
         oauth_provider: Some(OAuthProviderSpec {
-            name: "codex".into(),
+            name: OAUTH.into(),
             display_name: "Codex".into(),
             supports_pkce: true,
             supports_refresh: true,

@@ -96,12 +96,12 @@ fn taken(
     let config = Config::read(&settings).expect("settings");
     let variable =
         |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    let login = Login::new(&config, variable).expect("a login");
+    let login = Login::new(&config, variable, None).expect("a login");
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.insert(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"));
     }
-    let credential = login.take(&mut map)?;
+    let credential = login.take(&mut map, None)?;
     assert!(map.is_empty(), "{map:?} stays");
     let text = |name: &str| credential.get(name).map(|value| value.to_str().expect("text").to_owned());
     Ok((text("authorization").unwrap_or_default(), text("chatgpt-account-id")))

@@ -14,11 +14,12 @@ use http::uri::Uri;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use super::config::{BASE_URL, Config, TOKEN_VARIABLE};
-use super::exchange::Exchange;
+use super::exchange::{Account, Exchange};
 use super::initiator::look;
 use crate::base_url::BaseUrl;
-use crate::credentials::{Choice, Credentials, Place, Wanted, take_credentials};
+use crate::credentials::{Choice, Credentials, Place, Wanted, described, take_credentials};
 use crate::fixed_headers;
+use crate::keeper::Login;
 use crate::local::OF_ANTHROPIC;
 use crate::relay::{Asked, Relay};
 
@@ -45,6 +46,7 @@ impl Adapter {
         config: Config,
         environment: impl Fn(&str) -> Option<String>,
         upstream: Arc<Upstream>,
+        login: Arc<Login>,
     ) -> std::result::Result<Self, String> {
         let wanted = Wanted {
             service: "GitHub Copilot".to_owned(),
@@ -60,7 +62,7 @@ impl Adapter {
         };
         let token = token.filter(|token| !token.is_empty());
         let source = token.as_ref().map(|_| source);
-        let exchange = match token.filter(|_| config.exchange) {
+        let account = match token.filter(|_| config.exchange) {
             Some(token) => {
                 let account = HeaderValue::from_str(&format!("token {token}"));
                 let mut account = account.map_err(|_| {
@@ -70,13 +72,17 @@ impl Adapter {
                     )
                 })?;
                 account.set_sensitive(true);
-                Some(Exchange::new(BaseUrl::parse(&config.github_api)?, account, upstream.clone()))
+                Some(Account::Fixed(account))
             }
-            None => None,
+            None => (config.exchange && source.is_none()).then(|| Account::Login(login.clone())),
         };
         // Without an exchange the token is a key like any other's.
-        let choice = if exchange.is_some() { Choice::Passthrough } else { Choice::Auto };
+        let fixed = matches!(account, Some(Account::Fixed(_)));
+        let choice = if fixed { Choice::Passthrough } else { Choice::Auto };
+        let github = BaseUrl::parse(&config.github_api)?;
+        let exchange = account.map(|account| Exchange::new(github, account, upstream.clone()));
         let credentials = Credentials::new(wanted, choice, config.github_token.as_ref(), environment)?;
+        let credentials = credentials.with_login(login);
         let base = BaseUrl::parse(config.base_url.as_deref().unwrap_or(BASE_URL))?;
         Ok(Adapter {
             relay: Relay { base, credentials, upstream },
@@ -89,14 +95,19 @@ impl Adapter {
 
     /// The host that answers now.
     pub(super) fn host(&self) -> String {
-        let named = self.exchange.as_ref().filter(|_| !self.fixed).and_then(Exchange::host);
+        let named = self.exchange().filter(|_| !self.fixed).and_then(Exchange::host);
         let base = named.as_ref().unwrap_or(&self.relay.base);
         format!("{}://{}{}", base.origin.scheme, base.origin.authority, base.path)
     }
 
     /// Why there is no token, when the last exchange failed.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.exchange.as_ref()?.trouble()
+        self.exchange()?.trouble()
+    }
+
+    /// The exchange, when there is anything to exchange.
+    fn exchange(&self) -> Option<&Exchange> {
+        self.exchange.as_ref().filter(|exchange| exchange.has_account())
     }
 
     async fn outbound(
@@ -109,11 +120,11 @@ impl Adapter {
         if operation.name == "usage" {
             let lacks = || {
                 let told = format!(
-                    "GitHub tells what is used to a token of the proxy's only; set `plugins.copilot.github_token` or {TOKEN_VARIABLE}"
+                    "GitHub tells what is used to a token of the proxy's only; set `plugins.copilot.github_token` or {TOKEN_VARIABLE}, or run `ccproxy auth login copilot`"
                 );
                 Error::client(Kind::Unauthorized, told)
             };
-            return self.exchange.as_ref().ok_or_else(lacks)?.request("/copilot_internal/user");
+            return self.exchange().ok_or_else(lacks)?.request("/copilot_internal/user").await;
         }
         let (posts, asked) = {
             let request = client.request.lock();
@@ -137,7 +148,9 @@ impl Adapter {
             }
         };
         let asked = Asked { exchange: client, operation, body, foreign: OF_ANTHROPIC, path };
-        let Some(exchange) = &self.exchange else { return self.relay.outbound(asked, adjust) };
+        let Some(exchange) = self.exchange() else {
+            return self.relay.outbound(asked, sent, |headers, _| adjust(headers)).await;
+        };
         let token = if sent { exchange.token().await? } else { exchange.shown() };
         let host = token.host.filter(|_| !self.fixed);
         let base = host.as_ref().unwrap_or(&self.relay.base);
@@ -187,7 +200,7 @@ impl Provider for Adapter {
         operation: &'a Operation,
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>> {
-        let Some(exchange) = self.exchange.as_ref().filter(|_| operation.name != "usage") else {
+        let Some(exchange) = self.exchange().filter(|_| operation.name != "usage") else {
             return self.relay.send(outbound);
         };
         Box::pin(async move {
@@ -212,7 +225,10 @@ impl Provider for Adapter {
     }
 
     fn credential(&self) -> Credential {
-        match (&self.exchange, self.source) {
+        match (self.exchange(), self.source) {
+            (Some(exchange), None) if exchange.login().is_some() => {
+                exchange.login().map_or_else(|| self.relay.credential(), |login| described(login))
+            }
             (Some(_), Some(source)) => Credential {
                 kind: "oauth",
                 present: true,

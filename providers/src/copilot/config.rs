@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::fixed_headers;
+use crate::vault::Id;
 
 /// The environment variable that GitHub's own Copilot tools read a token from first.
 pub(super) const TOKEN_VARIABLE: &str = "COPILOT_GITHUB_TOKEN";
@@ -19,6 +20,8 @@ const GITHUB_API: &str = "https://api.github.com";
 #[derive(Debug, Deserialize)]
 pub(super) struct Config {
     pub(super) github_token: Option<Secret>,
+    #[serde(default = "account")]
+    pub(super) account: String,
     #[serde(default = "yes")]
     pub(super) exchange: bool,
     #[serde(default = "github_api")]
@@ -47,6 +50,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             github_token: None,
+            account: account(),
             exchange: true,
             github_api: github_api(),
             base_url: None,
@@ -67,9 +71,12 @@ impl Config {
 }
 
 pub(super) fn schema() -> Schema {
-    let token = format!("A GitHub token of an account with Copilot; without it {TOKEN_VARIABLE} counts");
+    let token = format!(
+        "A GitHub token of an account with Copilot; without it {TOKEN_VARIABLE} counts, then a stored login"
+    );
     Schema::of([
         Field::secret("github_token", &token),
+        Field::string("account", "Without any token: which stored login is used").or(Id::DEFAULT),
         Field::boolean("exchange", "Whether it is exchanged for a token of Copilot's own, or sent as it is")
             .or(true),
         Field::url("github_api", "Where GitHub exchanges tokens and tells what is used").or(GITHUB_API),
@@ -82,6 +89,10 @@ pub(super) fn schema() -> Schema {
         .or("chat"),
         fixed_headers::field(),
     ])
+}
+
+fn account() -> String {
+    Id::DEFAULT.to_owned()
 }
 
 fn yes() -> bool {

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::token::Token;
 use crate::base_url::BaseUrl;
+use crate::keeper::Login;
 
 /// Largest answer of GitHub that is read.
 const LARGEST: usize = 64 << 10;
@@ -26,16 +27,23 @@ const EDITOR: HeaderValue = HeaderValue::from_static(concat!("ccproxy/", env!("C
 /// The account of the settings.
 pub(super) struct Exchange {
     github: BaseUrl,
-    /// `token ...`
-    account: HeaderValue,
+    account: Account,
     upstream: Arc<Upstream>,
     token: Mutex<Option<Token>>,
     trouble: Mutex<Option<(Instant, Kind, String)>>,
     turn: tokio::sync::Mutex<()>,
 }
 
+/// Whose GitHub token is exchanged.
+pub(super) enum Account {
+    /// That of the settings: `token ...`.
+    Fixed(HeaderValue),
+    /// That of a stored login, when there is one.
+    Login(Arc<Login>),
+}
+
 impl Exchange {
-    pub(super) fn new(github: BaseUrl, account: HeaderValue, upstream: Arc<Upstream>) -> Self {
+    pub(super) fn new(github: BaseUrl, account: Account, upstream: Arc<Upstream>) -> Self {
         Exchange {
             github,
             account,
@@ -43,6 +51,19 @@ impl Exchange {
             token: Mutex::new(None),
             trouble: Mutex::new(None),
             turn: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Whether there is anything to exchange.
+    pub(super) fn has_account(&self) -> bool {
+        self.login().is_none_or(|login| login.is_stored())
+    }
+
+    /// The login whose token is exchanged.
+    pub(super) fn login(&self) -> Option<&Arc<Login>> {
+        match &self.account {
+            Account::Fixed(_) => None,
+            Account::Login(login) => Some(login),
         }
     }
 
@@ -114,11 +135,20 @@ impl Exchange {
         }
     }
 
+    fn refused(&self, status: StatusCode, body: &[u8]) -> Error {
+        let wrong = "the token is wrong or was revoked";
+        let remedy = match self.login() {
+            Some(login) => format!("{wrong}; run `{}`", login.id().login_command()),
+            None => format!("{wrong}; set another `plugins.copilot.github_token`"),
+        };
+        refused(status, body, &remedy)
+    }
+
     async fn ask(&self) -> Result<Token> {
-        let answer = self.upstream.send(self.request("/copilot_internal/v2/token")?).await?;
+        let answer = self.upstream.send(self.request("/copilot_internal/v2/token").await?).await?;
         let (status, body) = (answer.status, answer.body.collect(LARGEST).await?);
         if !status.is_success() {
-            return Err(refused(status, &body));
+            return Err(self.refused(status, &body));
         }
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let told =
@@ -134,7 +164,7 @@ impl Exchange {
     }
 
     /// A request to GitHub itself, with the account's own token.
-    pub(super) fn request(&self, path: &str) -> Result<Outbound> {
+    pub(super) async fn request(&self, path: &str) -> Result<Outbound> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, EDITOR);
@@ -142,7 +172,7 @@ impl Exchange {
         headers.insert("editor-plugin-version", EDITOR);
         headers.insert("x-github-api-version", HeaderValue::from_static("2025-04-01"));
         let mut credential = HeaderMap::new();
-        credential.insert(header::AUTHORIZATION, self.account.clone());
+        credential.insert(header::AUTHORIZATION, self.account.header().await?);
         Ok(Outbound {
             origin: self.github.origin.clone(),
             method: Method::GET,
@@ -155,8 +185,25 @@ impl Exchange {
     }
 }
 
-/// GitHub's refusal, in its own words as far as it has any.
-fn refused(status: StatusCode, body: &[u8]) -> Error {
+impl Account {
+    async fn header(&self) -> Result<HeaderValue> {
+        match self {
+            Account::Fixed(header) => Ok(header.clone()),
+            Account::Login(login) => {
+                let held = login.token().await?;
+                let text = format!("token {}", held.access().expose());
+                let mut header = HeaderValue::from_str(&text).map_err(|_| {
+                    Error::internal("the stored token holds characters that no header can carry")
+                })?;
+                header.set_sensitive(true);
+                Ok(header)
+            }
+        }
+    }
+}
+
+/// GitHub's refusal, in its own words as far as it has any. `remedy` is that of a token which is wrong.
+fn refused(status: StatusCode, body: &[u8], remedy_of_token: &str) -> Error {
     let json = Json::whole(body);
     let said = json.as_ref().and_then(|json| {
         let details = json.key("error_details").and_then(|details| details.key("message")?.as_str());
@@ -164,10 +211,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Error {
     });
     let said = said.map(|said| said.chars().take(300).collect::<String>());
     let (kind, remedy) = match status.as_u16() {
-        401 => (
-            Kind::Unauthorized,
-            "the token is wrong or was revoked; set another `plugins.copilot.github_token`",
-        ),
+        401 => (Kind::Unauthorized, remedy_of_token),
         403 | 404 => (Kind::Forbidden, "the account has no Copilot, or the token may not use it"),
         429 => (Kind::RateLimited, "try again later"),
         _ => (Kind::BadGateway, "try again later"),

@@ -10,6 +10,7 @@ mod token;
 
 use std::sync::Arc;
 
+use ccproxy_core::oauth::OAuthProvider;
 use ccproxy_core::plugin::{
     Health, Manifest, OAuthProviderSpec, PluginContext, PluginKind, PluginRuntime, Source,
 };
@@ -19,13 +20,16 @@ use ccproxy_core::{Error, Result};
 
 use crate::Configured;
 use crate::factory::Factory;
+use crate::oauth::Logins;
 use adapter::Adapter;
 use config::Config;
 
 const NAME: &str = "copilot";
+/// The identity provider of its logins.
+const OAUTH: &str = "copilot";
 
 /// The plugin.
-pub(crate) fn factory(configured: &Configured<'_>) -> Factory {
+pub(crate) fn factory(configured: &Configured<'_>, logins: &Arc<Logins>) -> Factory {
     let schema = config::schema();
     // Settings that are wrong are reported when the plugin starts.
     let config = Config::read(&configured(NAME, &schema)).unwrap_or_default();
@@ -40,26 +44,30 @@ pub(crate) fn factory(configured: &Configured<'_>) -> Factory {
         config: schema,
         routes: routes::routes(config.messages_via),
         oauth_provider: Some(OAuthProviderSpec {
-            name: "copilot".into(),
+            name: OAUTH.into(),
             display_name: "GitHub Copilot".into(),
             supports_pkce: false,
             supports_refresh: true,
         }),
         ..Manifest::default()
     };
-    Factory::new(manifest, create)
+    let logins = logins.clone();
+    Factory::new(manifest, move |context| create(context, &logins))
 }
 
-fn create(context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+fn create(context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(NAME, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let environment = |name: &str| std::env::var(name).ok();
-    let adapter = Adapter::new(config, environment, context.upstream).map_err(failed)?;
-    Ok(Arc::new(Runtime { adapter: Arc::new(adapter) }))
+    let login = logins.login(OAUTH, &config.account).map_err(|failure| failed(failure.to_string()))?;
+    let adapter = Adapter::new(config, environment, context.upstream, login).map_err(failed)?;
+    let oauth = logins.provider(OAUTH).cloned();
+    Ok(Arc::new(Runtime { adapter: Arc::new(adapter), oauth }))
 }
 
 struct Runtime {
     adapter: Arc<Adapter>,
+    oauth: Option<Arc<dyn OAuthProvider>>,
 }
 
 impl PluginRuntime for Runtime {
@@ -85,5 +93,9 @@ impl PluginRuntime for Runtime {
 
     fn provider(&self) -> Option<Arc<dyn Provider>> {
         Some(self.adapter.clone())
+    }
+
+    fn oauth_provider(&self) -> Option<Arc<dyn OAuthProvider>> {
+        self.oauth.clone()
     }
 }

@@ -66,8 +66,7 @@ impl Provider for Adapter {
         body: Document,
     ) -> BoxFuture<'a, Result<Outbound>> {
         let asked = Asked { exchange, operation, body, foreign: OF_ANTHROPIC, path };
-        let outbound = self.relay.outbound(asked, |headers| self.adjust(headers));
-        Box::pin(std::future::ready(outbound))
+        Box::pin(self.relay.outbound(asked, true, |headers, _| self.adjust(headers)))
     }
 
     fn send<'a>(

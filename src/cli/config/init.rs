@@ -26,13 +26,16 @@ const HEAD: &str = "\
 /// The annotated file, as `docs/ccproxy.toml` has it.
 pub(crate) fn annotated_file() -> String {
     let mut schema = schema();
-    schema.fields.retain(|field| !["plugins", "providers"].contains(&&*field.name));
+    schema.fields.retain(|field| !["plugins", "providers", "oauth"].contains(&&*field.name));
     let plugins = "# The settings of a plugin stand under its name: `ccproxy plugins settings` lists them.\n\
                    #[plugins.access_log]\n#enabled = true\n\n\
                    # A server of your own stands under its name, which begins its paths: /lan/v1/...\n\
                    #[providers.lan]\n#api = \"openai\"  # or \"anthropic\"\n#base_url = \"http://10.0.0.7:8000/v1\"\n\
-                   #api_key = \"env:LAN_KEY\"\n";
-    format!("{HEAD}{}{plugins}", toml_text(&schema))
+                   #api_key = \"env:LAN_KEY\"\n\n\
+                   # An identity provider: another client, other endpoints of a known one (claude-api, codex, copilot), or one\n\
+                   # of your own. `ccproxy auth providers` lists them.\n\
+                   #[oauth.acme]\n\n";
+    format!("{HEAD}{}{plugins}{}", toml_text(&schema), toml_text(&ccproxy_providers::oauth::schema()))
 }
 
 /// Write an annotated configuration file

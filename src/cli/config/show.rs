@@ -71,8 +71,10 @@ impl Show {
 fn settings(loaded: &Loaded) -> Vec<Setting> {
     let schema = schema();
     let core = leaves(&schema, "", &loaded.value, Some(&loaded.tree));
-    let mut settings: Vec<Setting> =
-        core.into_iter().filter(|setting| !["plugins", "providers"].contains(&&*setting.key)).collect();
+    let mut settings: Vec<Setting> = core
+        .into_iter()
+        .filter(|setting| !["plugins", "providers", "oauth"].contains(&&*setting.key))
+        .collect();
     let discovered = Search::of(loaded).discover();
     let known: BTreeMap<&str, &Schema> = discovered
         .factories
@@ -81,6 +83,15 @@ fn settings(loaded: &Loaded) -> Vec<Setting> {
         .map(|manifest| (manifest.name.as_str(), &manifest.config))
         .collect();
     settings.extend(plugins(loaded, &known));
+    for (name, value) in loaded.value["oauth"].as_object().into_iter().flatten() {
+        let written = loaded.tree.get(&["oauth", name]);
+        settings.extend(leaves(
+            &ccproxy_providers::oauth::schema(),
+            &format!("oauth.{name}"),
+            value,
+            written,
+        ));
+    }
     settings
 }
 

@@ -3,6 +3,7 @@
 mod banner;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ccproxy_core::config::{Node, Origin};
 use ccproxy_core::proxy::Proxy;
@@ -17,6 +18,9 @@ use crate::config::{Inputs, Loaded, load};
 use crate::logging;
 use crate::wiring::Search;
 use banner::Banner;
+
+/// How long the end waits for tokens that a server has handed out already.
+const SETTLE: Duration = Duration::from_secs(35);
 
 /// Run the proxy
 #[derive(Clone, Debug, Default, Args)]
@@ -67,6 +71,18 @@ impl Serve {
         let shutdown = signals(server.drain())?;
         let search = Search::of(loaded);
         let proxy = Proxy::start(settings, &server, search.discover()).await?;
+        let logins = search.logins().clone();
+        logins.keeper().announce_on(proxy.bus());
+        for provider in logins.providers() {
+            proxy.oauth().register(provider.clone());
+        }
+        // A keyring that is slow is asked before anybody waits for it.
+        tokio::spawn(async move {
+            let vault = logins.keeper().vault();
+            if vault.providers().is_ok_and(|providers| !providers.is_empty()) {
+                vault.key().await;
+            }
+        });
         let _watch = search.watch(&proxy);
         let banner = Banner::of(&server, &proxy.pipeline().live(), loaded);
         match self.json {
@@ -74,6 +90,7 @@ impl Serve {
             false => output.text(&banner.to_string()),
         }
         proxy.serve(server, shutdown).await;
+        search.logins().keeper().settle(SETTLE).await;
         Ok(())
     }
 

@@ -1,0 +1,93 @@
+//! Keeps tokens fresh: one refresh at a time for each account, in this process and among all of them.
+//!
+//! A server that rotates refresh tokens takes each of them once, and may end the whole login when one comes twice.
+//! So the turn of an account is held over reading, deciding, asking and writing; whoever waited adopts what came;
+//! and a request that is on its way is never broken off. Nothing that a server says deletes a token.
+
+mod announce;
+mod decide;
+mod login;
+mod renew;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ccproxy_core::hooks::Bus;
+use ccproxy_core::oauth::{Failure, OAuthProvider};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::vault::{Id, Vault};
+
+pub use login::{Held, Login};
+
+/// The logins of this process.
+pub struct Keeper {
+    house: Arc<House>,
+    logins: Mutex<BTreeMap<Id, Arc<Login>>>,
+}
+
+/// What every login needs.
+struct House {
+    vault: Arc<Vault>,
+    /// Where events go, once there is a proxy.
+    bus: OnceLock<Arc<Bus>>,
+    /// How many answers are awaited or not yet on disk.
+    under_way: watch::Sender<usize>,
+}
+
+impl Keeper {
+    /// Of the logins in this vault.
+    pub fn new(vault: Arc<Vault>) -> Arc<Self> {
+        let house = House { vault, bus: OnceLock::new(), under_way: watch::Sender::new(0) };
+        Arc::new(Keeper { house: Arc::new(house), logins: Mutex::default() })
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.house.vault
+    }
+
+    /// From now on `oauth.*` events are emitted there. The first bus stays.
+    pub fn announce_on(&self, bus: &Arc<Bus>) {
+        let _ = self.house.bus.set(bus.clone());
+    }
+
+    /// The login of an account; the same one for all who ask. Nothing is read yet.
+    pub fn login(&self, provider: &Arc<dyn OAuthProvider>, account: &str) -> Result<Arc<Login>, Failure> {
+        let id = Id::new(provider.provider_name(), account)?;
+        let mut logins = self.logins.lock();
+        let new = || Arc::new(Login::new(self.house.clone(), id.clone(), provider.clone()));
+        let login = logins.entry(id.clone()).or_insert_with(new).clone();
+        // After a reload the provider may have other settings.
+        login.served_by(provider);
+        Ok(login)
+    }
+
+    /// Waits until no answer is awaited and all are on disk, for `limit` at most.
+    pub async fn settle(&self, limit: Duration) {
+        let mut under_way = self.house.under_way.subscribe();
+        if tokio::time::timeout(limit, under_way.wait_for(|count| *count == 0)).await.is_err() {
+            tracing::warn!("a refresh of a token was still under way at the end");
+        }
+    }
+}
+
+/// Counts while it lives: the end of the process waits for it.
+struct UnderWay(Arc<House>);
+
+impl UnderWay {
+    fn begin(house: &Arc<House>) -> Self {
+        house.under_way.send_modify(|count| *count += 1);
+        UnderWay(house.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count -= 1);
+    }
+}

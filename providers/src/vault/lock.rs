@@ -1,0 +1,103 @@
+//! The turn of an account: who has it may write, and nobody else in any process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ccproxy_core::oauth::Failure;
+use tokio::time::Instant;
+
+use super::{Id, KeyState, Record, Vault, blocking, disk, seal};
+
+/// How long to wait between two looks, at least; up to twice that.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The turn of an account, until it is dropped.
+pub struct Locked {
+    vault: Arc<Vault>,
+    id: Id,
+    _held: disk::Held,
+}
+
+/// Waits for the turn, and no longer than `patience`.
+pub(super) async fn wait(vault: &Arc<Vault>, id: &Id, patience: Duration) -> Result<Locked, Failure> {
+    let end = Instant::now() + patience;
+    loop {
+        if let Some(locked) = attempt(vault, id).await? {
+            return Ok(locked);
+        }
+        if Instant::now() >= end {
+            let told = format!(
+                "another process has held the lock of {id} for {} s; end it, or try again",
+                patience.as_secs()
+            );
+            return Err(Failure::storage(told));
+        }
+        tokio::time::sleep(PAUSE.mul_f64(1.0 + chance())).await;
+    }
+}
+
+/// The turn if nobody has it.
+pub(super) async fn attempt(vault: &Arc<Vault>, id: &Id) -> Result<Option<Locked>, Failure> {
+    let path = vault.path(id);
+    let held = blocking(move || {
+        // Not the data file: a rename would take the lock away with it.
+        let lock = disk::beside(&path, "lock");
+        match lock.parent() {
+            Some(folder) => disk::create_folder(folder)?,
+            None => return Err(Failure::storage("the store has no folder")),
+        }
+        disk::hold(&lock)
+    })
+    .await?;
+    Ok(held.map(|held| Locked { vault: vault.clone(), id: id.clone(), _held: held }))
+}
+
+impl Locked {
+    /// Whose turn it is.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    /// What is kept now.
+    pub async fn read(&self) -> Result<Option<Record>, Failure> {
+        self.vault.read(&self.id).await
+    }
+
+    /// Keeps this in place of what was there, once the disk has it. A sealed file is only replaced by one that is
+    /// sealed, and only if it can be opened.
+    pub async fn write(&self, mut record: Record) -> Result<(), Failure> {
+        let key = self.vault.key().await;
+        let before = self.raw().await?;
+        if let Some(before) = before.filter(|before| seal::is_sealed(before)) {
+            seal::open(&before, &self.id, &key)?;
+        }
+        record.generation += 1;
+        let plain = record.write(&self.id)?;
+        let bytes = match key {
+            KeyState::Ready(key) => seal::close(&plain, &self.id, &key)?,
+            KeyState::Plain(_) => plain,
+            KeyState::Missing(why) => {
+                return Err(Failure::storage(format!("nothing is stored unsealed: {why}")));
+            }
+        };
+        let path = self.vault.path(&self.id);
+        blocking(move || disk::save(&path, &bytes)).await
+    }
+
+    /// Forgets the account, whatever its file holds; says whether there was one.
+    pub async fn remove(&self) -> Result<bool, Failure> {
+        let path = self.vault.path(&self.id);
+        blocking(move || disk::remove(&path)).await
+    }
+
+    async fn raw(&self) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Failure> {
+        let path = self.vault.path(&self.id);
+        blocking(move || disk::read(&path)).await
+    }
+}
+
+/// A number from 0 to 1, so that those who wait do not all come at once.
+fn chance() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
+}
