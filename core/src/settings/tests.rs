@@ -1,5 +1,6 @@
 //! From a tree of values to the structs of the core.
 
+use crate::keys::KeyFile;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +20,11 @@ fn the_schema_is_sound_and_agrees_with_the_defaults_in_code() {
     assert_eq!(Settings::schema().faults(), Vec::<String>::new());
     let (settings, problems) = read("");
     assert_eq!(problems, Vec::<String>::new());
-    assert_eq!(format!("{:?}", settings.server), format!("{:?}", ServerSettings::default()));
+    // Where keys are kept depends on the home.
+    let keys = settings.server.keys.clone();
+    assert_eq!(keys.as_ref().map(KeyFile::path), Some(Path::new("/home/u/.local/share/ccproxy/keys.json")));
+    let expected = ServerSettings { keys, ..ServerSettings::default() };
+    assert_eq!(format!("{:?}", settings.server), format!("{expected:?}"));
     assert_eq!(format!("{:?}", settings.upstream), format!("{:?}", UpstreamSettings::default()));
     assert_eq!(settings.routing, RoutingSettings::default());
     assert_eq!(settings.data_dir, Path::new("/home/u/.local/share/ccproxy"));
@@ -42,7 +47,7 @@ fn listen_replaces_host_and_port() {
 fn an_address_that_others_reach_needs_a_key() {
     let (_, problems) = read("[server]\nhost = '0.0.0.0'\n");
     let expected = "/c.toml:2:1: `server.host`: `0.0.0.0:8000` can be reached by others, and no key is asked for \
-                    (set `server.auth_token`, or listen on `127.0.0.1`)";
+                    (set `server.auth_token`, make a key with `ccproxy keys create`, or listen on `127.0.0.1`)";
     assert_eq!(problems, [expected]);
     let (settings, problems) = read("[server]\nhost = '0.0.0.0'\nauth_token = 'env:KEY'\n");
     assert_eq!(problems, Vec::<String>::new());
