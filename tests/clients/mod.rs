@@ -7,6 +7,7 @@ mod claude_code;
 mod claude_code_faults;
 mod claude_code_keys;
 mod codex;
+mod claude_sdk;
 
 mod curl;
 mod openai_sdk;
