@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 use super::history::Conversation;
 use super::models;
 use super::pool::{Begun, Pool};
-use super::render::Whole;
 use super::session::Told;
+use super::whole::Whole;
 
 const LOSS: HeaderName = HeaderName::from_static("x-ccproxy-loss");
 const SESSION: HeaderName = HeaderName::from_static("x-ccproxy-session");
@@ -98,9 +98,8 @@ async fn whole(mut begun: Begun) -> Result<Answer> {
     let mut whole = Whole::default();
     whole.take(begun.first);
     while let Some(told) = begun.rest.recv().await {
-        match told {
-            Ok(event) => whole.take(event),
-            Err(failure) => return Err(failure.error),
+        if !whole.take(told.map_err(|failure| failure.error)?) {
+            return Err(Error::upstream(Kind::BadGateway, "the answer of the Claude Code CLI is too large"));
         }
     }
     let message = whole.message();

@@ -46,7 +46,6 @@ const ALWAYS: [(&str, &str); 3] = [
 ];
 
 /// A way to start the CLI.
-#[derive(Clone, Debug)]
 pub(super) struct Command {
     words: Vec<String>,
     tools: String,
@@ -73,7 +72,7 @@ impl Command {
     pub(super) fn new(config: &Config, data_dir: &Path, own: Option<&Path>) -> Self {
         let inherited = INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)));
         let always = ALWAYS.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let set = config.environment.iter().map(|(name, value)| (name.into(), value.into()));
+        let set = config.environment.iter().map(|(name, value)| (name.into(), value.expose().into()));
         Command {
             words: config.command.clone(),
             tools: config.tools.join(","),

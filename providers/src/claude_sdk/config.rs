@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ccproxy_core::config::{Field, FieldKind, Schema};
+use ccproxy_core::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -25,7 +26,7 @@ pub(super) enum Show {
 pub(super) struct Config {
     pub(super) command: Vec<String>,
     #[serde(default)]
-    pub(super) environment: BTreeMap<String, String>,
+    pub(super) environment: BTreeMap<String, Secret>,
     pub(super) directory: Option<PathBuf>,
     #[serde(default)]
     pub(super) tools: Vec<String>,
@@ -91,7 +92,7 @@ pub(super) fn schema() -> Schema {
         .or(vec!["claude"]),
         Field::map(
             "environment",
-            FieldKind::string(),
+            FieldKind::Secret,
             "Variables for the CLI, beside the few it inherits (HOME, PATH, language, time zone, proxies)",
         ),
         Field::path("directory", "Its working folder; without it an empty one of the plugin's own"),

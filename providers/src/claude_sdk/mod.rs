@@ -1,6 +1,7 @@
 //! The Claude Code CLI that the user has installed and logged in, as a provider: it runs as a subprocess and
 //! is spoken to by its stream-json protocol. Nothing of a request decides what it may do on this machine.
 
+mod actor;
 mod adapter;
 mod command;
 mod config;
@@ -13,10 +14,14 @@ mod models;
 mod pool;
 mod process;
 mod protocol;
+mod questions;
 mod render;
 mod routes;
 mod rules;
 mod session;
+#[cfg(test)]
+mod tests;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The processes of the CLI: started when they are needed, kept for their sessions, never more than the settings say.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
+use super::actor::Actor;
 use super::command::{Command, Shape};
 use super::config::Config;
 use super::failure::{self, Failure};
 use super::history::Conversation;
 use super::process::{Process, memory};
-use super::session::{Actor, Facts, Session, State, Ticket, Told};
+use super::session::{Facts, More, Session, State, Ticket, Told};
 
 /// Ended sessions that can be resumed.
 const ENDED: usize = 1000;
@@ -46,6 +47,13 @@ struct Warm {
     process: Process,
     permit: OwnedSemaphorePermit,
     since: Instant,
+}
+
+/// A session that will answer, and with what it goes on.
+struct Claim {
+    session: Arc<Session>,
+    ticket: Ticket,
+    told: mpsc::Receiver<Told>,
 }
 
 /// What is left of a session.
@@ -87,9 +95,9 @@ impl Pool {
         conversation: Arc<Conversation>,
     ) -> Result<Begun> {
         let Some(program) = self.command.program() else { return Err(failure::missing(self.command.name())) };
-        let mut answer = match self.going_on(client, name, &conversation)? {
-            Some((session, ticket, out)) => match session.tickets.send(ticket).await {
-                Ok(()) => begun(out).await,
+        let mut answer = match self.claim(client, name, &conversation)? {
+            Some(Claim { session, ticket, told }) => match session.tickets.send(ticket).await {
+                Ok(()) => begun(told).await,
                 Err(_) => Err(failure::died(String::new())),
             },
             None => self.fresh(&program, client, name, &conversation).await,
@@ -104,13 +112,13 @@ impl Pool {
         answer.map_err(|failure| failure.error)
     }
 
-    /// A session that can go on with this conversation, claimed, and what it is told.
-    fn going_on(
+    /// A session that can go on with this conversation, claimed.
+    fn claim(
         &self,
         client: &Arc<str>,
         name: Option<&str>,
         conversation: &Arc<Conversation>,
-    ) -> Result<Option<(Arc<Session>, Ticket, mpsc::Receiver<Told>)>> {
+    ) -> Result<Option<Claim>> {
         let (setup, digests) = (conversation.setup(), conversation.digests());
         let sessions: Vec<Arc<Session>> = self.sessions.lock().clone();
         for session in sessions {
@@ -118,44 +126,22 @@ impl Pool {
                 continue;
             }
             let mut facts = session.facts.lock();
-            let (steps, results, base) = match &facts.state {
-                State::Ended => continue,
-                State::Busy if name.is_none() => continue,
-                State::Busy => return Err(failure::busy(name.unwrap_or_default())),
-                State::Waiting(calls) => {
-                    let results = conversation.results().unwrap_or_default();
-                    let fits = facts.setup == setup
-                        && digests.split_last().is_some_and(|(_, before)| before == facts.known)
-                        && answers(results, calls);
-                    match (fits, name) {
-                        (true, _) => (VecDeque::new(), results.to_vec(), digests.clone()),
-                        (false, None) => continue,
-                        (false, Some(_)) => {
-                            self.end(&session, &mut facts);
-                            continue;
-                        }
-                    }
+            match (&facts.state, name) {
+                (State::Busy, Some(name)) => return Err(failure::busy(name)),
+                (State::Busy, None) | (State::Ended, _) => continue,
+                (State::Idle | State::Waiting(_), _) => {}
+            }
+            let Some(more) = facts.go_on(conversation, setup, &digests) else {
+                if name.is_some() {
+                    self.end(&session, &mut facts);
                 }
-                State::Idle => {
-                    let known = facts.known.len();
-                    let same = facts.setup == setup;
-                    if same && known < digests.len() && digests[..known] == facts.known {
-                        (conversation.steps(known), Vec::new(), digests.clone())
-                    } else if same && conversation.turns.len() == 1 {
-                        // Only the next words: the session knows the rest.
-                        (conversation.steps(0), Vec::new(), [&facts.known[..], &digests].concat())
-                    } else {
-                        self.end(&session, &mut facts);
-                        continue;
-                    }
-                }
+                continue;
             };
             facts.state = State::Busy;
             facts.since = Instant::now();
             drop(facts);
-            let (out, told) = Ticket::channel();
-            let ticket = Ticket { conversation: conversation.clone(), steps, results, base, out };
-            return Ok(Some((session, ticket, told)));
+            let (ticket, told) = Ticket::new(conversation.clone(), more);
+            return Ok(Some(Claim { session, ticket, told }));
         }
         Ok(None)
     }
@@ -201,9 +187,8 @@ impl Pool {
             facts: Mutex::new(facts),
             task: Mutex::new(None),
         });
-        let (out, told) = Ticket::channel();
-        let steps = conversation.opening(0, self.config.approval_timeout);
-        let ticket = Ticket { conversation: conversation.clone(), steps, results: Vec::new(), base, out };
+        let steps = conversation.opening(self.config.approval_timeout);
+        let (ticket, told) = Ticket::new(conversation.clone(), More { steps, results: Vec::new(), base });
         // There is room for one.
         let _ = session.tickets.try_send(ticket);
         self.sessions.lock().push(session.clone());
@@ -216,12 +201,11 @@ impl Pool {
     async fn process(&self, program: &Path, shape: Shape) -> Result<(Process, OwnedSemaphorePermit)> {
         let ready = {
             let mut warm = self.warm.lock();
+            warm.retain_mut(|warm| !warm.process.is_over());
             warm.iter().position(|warm| warm.shape == shape).map(|place| warm.swap_remove(place))
         };
-        if let Some(Warm { mut process, permit, .. }) = ready {
-            if !process.is_over() {
-                return Ok((process, permit));
-            }
+        if let Some(Warm { process, permit, .. }) = ready {
+            return Ok((process, permit));
         }
         let permit = self.permit().await?;
         let command =
@@ -381,10 +365,4 @@ async fn begun(mut told: mpsc::Receiver<Told>) -> std::result::Result<Begun, Fai
         Some(Err(failure)) => Err(failure),
         None => Err(failure::died(String::new())),
     }
-}
-
-/// Whether these results are those of these calls, all of them.
-fn answers(results: &[Value], calls: &[String]) -> bool {
-    let is_called = |block: &Value| calls.iter().any(|call| block["tool_use_id"] == **call);
-    results.len() == calls.len() && results.iter().all(is_called)
 }
