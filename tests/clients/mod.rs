@@ -6,8 +6,8 @@ mod anthropic_sdk;
 mod claude_code;
 mod claude_code_faults;
 mod claude_code_keys;
-mod codex;
 mod claude_sdk;
+mod codex;
 
 mod curl;
 mod openai_sdk;

@@ -12,7 +12,6 @@ use ccproxy_core::exchange::Exchange;
 use ccproxy_core::provider::{Credential, Operation, Origin, Outbound, Provider};
 use ccproxy_core::sse::Event;
 use ccproxy_core::step::BoxFuture;
-use ccproxy_core::transform::{self, Loss};
 use ccproxy_core::{Error, Result};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -20,13 +19,12 @@ use http_body::Frame;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::history::Conversation;
+use super::history::{self, Conversation};
 use super::models;
 use super::pool::{Begun, Pool};
 use super::session::Told;
 use super::whole::Whole;
 
-const LOSS: HeaderName = HeaderName::from_static("x-ccproxy-loss");
 const SESSION: HeaderName = HeaderName::from_static("x-ccproxy-session");
 /// Longest name of a session.
 const LONGEST_NAME: usize = 128;
@@ -54,22 +52,10 @@ impl Adapter {
         let conversation = Arc::new(conversation);
         let begun = self.pool.ask(&exchange.client.id, name.as_deref(), conversation.clone()).await?;
         let mut answer = if conversation.stream { stream(begun) } else { whole(begun).await? };
-        let losses = lost(&conversation);
-        if let Some(value) =
-            HeaderValue::from_str(&transform::header(&losses)).ok().filter(|_| !losses.is_empty())
-        {
-            answer.headers.insert(LOSS, value);
-        }
-        exchange.tally.losses.lock().extend(losses);
         let name = name.and_then(|name| HeaderValue::from_str(&name).ok());
         answer.headers.extend(name.map(|name| (SESSION, name)));
         Ok(answer)
     }
-}
-
-fn lost(conversation: &Conversation) -> Vec<Loss> {
-    let why = "the Claude Code CLI has no word for it";
-    conversation.lost.iter().map(|field| Loss { field: field.clone(), why }).collect()
 }
 
 /// The session that the path names.
@@ -145,6 +131,7 @@ impl Provider for Adapter {
     ) -> BoxFuture<'a, Result<Outbound>> {
         let request = exchange.request.lock();
         let path = request.uri.path_and_query().cloned();
+        let losses = history::lost(&body);
         // No header of a client's means anything to the CLI, least of all a credential.
         let outbound = Outbound {
             origin: self.origin.clone(),
@@ -153,7 +140,7 @@ impl Provider for Adapter {
             headers: HeaderMap::new(),
             credential: HeaderMap::new(),
             body,
-            losses: Vec::new(),
+            losses,
         };
         Box::pin(std::future::ready(Ok(outbound)))
     }

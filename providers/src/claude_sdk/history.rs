@@ -1,10 +1,11 @@
 //! A request, read into what the CLI can be told: the whole conversation, the system prompt, the client's tools.
 //! What it cannot be told is refused where its loss would change the meaning, and named in a header elsewhere.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
+use ccproxy_core::document::Document;
+use ccproxy_core::transform::Loss;
 use serde_json::{Map, Value, json};
 
+use super::digest::digest;
 use super::mcp;
 use super::protocol::take;
 
@@ -36,8 +37,6 @@ pub(super) struct Conversation {
     pub(super) tools: Vec<Value>,
     /// Tokens to think with; 0 is none.
     pub(super) thinking: u64,
-    /// Fields of the request that do nothing.
-    pub(super) lost: Vec<String>,
 }
 
 /// One turn.
@@ -70,10 +69,8 @@ impl Conversation {
             Some("adaptive") => 16_000,
             _ => 0,
         };
-        let lost = DEAF.iter().filter(|field| body.contains_key(**field)).map(|field| (*field).to_owned());
-        let lost = lost.collect();
         let stream = body.get("stream").is_some_and(|stream| stream == true);
-        Ok(Conversation { model, stream, system, turns, tools, thinking, lost })
+        Ok(Conversation { model, stream, system, turns, tools, thinking })
     }
 
     /// What a process was set up with, so that another request may go on in it.
@@ -93,56 +90,12 @@ impl Conversation {
     }
 }
 
-impl Turn {
-    fn digest(&self) -> u64 {
-        if self.assistant {
-            let mut told = Told::default();
-            for block in &self.content {
-                match block["type"].as_str() {
-                    Some("text") => told.text(block["text"].as_str().unwrap_or_default()),
-                    Some("tool_use") => told.call(block["id"].as_str().unwrap_or_default()),
-                    _ => {}
-                }
-            }
-            return told.digest();
-        }
-        let mut text = String::new();
-        for block in &self.content {
-            match block["text"].as_str() {
-                Some(words) => text.push_str(words),
-                None => text.push_str(&block.to_string()),
-            }
-        }
-        digest(&text)
-    }
-}
-
-/// What the model has told the client: the part of it that a client says again.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    text: String,
-    calls: Vec<String>,
-}
-
-impl Told {
-    pub(super) fn text(&mut self, text: &str) {
-        self.text.push_str(text);
-    }
-
-    pub(super) fn call(&mut self, id: &str) {
-        self.calls.push(id.to_owned());
-    }
-
-    pub(super) fn digest(&self) -> u64 {
-        // Clients trim.
-        digest(&(self.text.trim(), &self.calls))
-    }
-}
-
-fn digest(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+/// The fields of a body that do nothing.
+pub(super) fn lost(body: &Document) -> Vec<Loss> {
+    let why = "the Claude Code CLI has no word for it";
+    let root = body.root();
+    let has = |field: &&str| root.as_ref().is_some_and(|root| root.key(field).is_some());
+    DEAF.iter().copied().filter(|field| has(field)).map(|field| Loss { field: field.into(), why }).collect()
 }
 
 /// It becomes an argument of the CLI, so it must look like a name.
@@ -326,7 +279,6 @@ mod tests {
         .expect("a conversation");
         assert_eq!(conversation.system, "A\n\nB");
         assert_eq!((conversation.thinking, conversation.stream), (2048, true));
-        assert_eq!(conversation.lost, ["max_tokens", "temperature"]);
         let turns: Vec<_> =
             conversation.turns.iter().map(|turn| (turn.assistant, turn.content.len())).collect();
         assert_eq!(turns, [(false, 2), (true, 2), (false, 2)]);
@@ -372,26 +324,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_again_is_known_again() {
-        let told = || {
-            let mut told = Told::default();
-            told.text("It ");
-            told.text("rains\n");
-            told.call("t");
-            told
-        };
-        let again = with(json!([
-            {"role": "user", "content": "hi"},
-            {"role": "assistant", "content": [
-                {"type": "text", "text": "It rains"},
-                {"type": "tool_use", "id": "t", "name": "x", "input": {}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]},
-        ]))
-        .expect("a conversation");
-        assert_eq!(again.digests()[1], told().digest());
-        assert_eq!(again.results().map(<[Value]>::len), Some(1));
-        let blocks =
-            with(json!([{"role": "user", "content": [{"type": "text", "text": "hi"}]}])).expect("one");
-        assert_eq!(blocks.digests()[0], again.digests()[0]);
+    fn what_does_nothing_is_named() {
+        let body = Document::new(r#"{"temperature": 1, "max_tokens": 5, "model": "m"}"#.into());
+        let fields: Vec<String> = lost(&body).into_iter().map(|loss| loss.field).collect();
+        assert_eq!(fields, ["max_tokens", "temperature"]);
+        assert!(lost(&Document::default()).is_empty());
     }
 }

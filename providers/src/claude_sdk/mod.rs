@@ -6,6 +6,7 @@ mod adapter;
 mod command;
 mod config;
 mod detection;
+mod digest;
 mod failure;
 pub mod guard;
 mod history;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::config::Show;
-use super::history::Told;
+use super::digest::Told;
 use super::mcp;
 use super::protocol::take;
 
