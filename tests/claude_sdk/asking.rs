@@ -173,6 +173,9 @@ fn without_the_cli_everything_else_runs() {
         );
         let chat = proxy.client().post("/claude/sdk/v1/chat/completions", &one("hi")).await.expect(503);
         assert!(chat.json()["error"]["message"].as_str().unwrap().contains("not installed"));
+        proxy.client().get("/claude/sdk/v1/models").await.expect(503);
+        let list = proxy.client().get("/v1/models").await.expect(200);
+        assert!(list.header("x-ccproxy-left-out").contains("claude_sdk"), "{}", list.text());
         let health = proxy.anonymous().get("/plugins/claude_sdk/health").await.text();
         assert!(health.contains("not installed"), "{health}");
         proxy.client().post("/mock/v1/messages", &one("hi")).await.expect(200);
@@ -190,5 +193,19 @@ fn health_says_who_is_logged_in() {
         std::fs::write(house.file("logged_out"), "").unwrap();
         let health = house.proxy.anonymous().get("/plugins/claude_sdk/health").await.text();
         assert!(health.contains("not logged in") && health.contains("/login"), "{health}");
+    });
+}
+
+#[test]
+fn the_front_door_finds_it_by_name() {
+    support::run(async {
+        let house = House::new().await;
+        let mut body = one("hi");
+        body["model"] = "claude_sdk/fake-1".into();
+        let answer = house.proxy.client().post("/v1/messages", &body).await.expect(200);
+        assert_eq!(answer.json()["content"][0]["text"], "hello");
+        let chat = house.proxy.client().post("/v1/chat/completions", &body).await.expect(200).json();
+        assert_eq!(chat["choices"][0]["message"]["content"], "hello");
+        assert!(house.started().iter().all(|(_, arguments)| arguments.contains("--model=fake-1")));
     });
 }

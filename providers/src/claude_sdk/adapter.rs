@@ -19,6 +19,7 @@ use http_body::Frame;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::failure;
 use super::history::{self, Conversation};
 use super::models;
 use super::pool::{Begun, Pool};
@@ -45,6 +46,9 @@ impl Adapter {
     async fn answer(&self, exchange: &Exchange, operation: &Operation, outbound: Outbound) -> Result<Answer> {
         let name = session_name(exchange)?;
         if operation.name == "models" {
+            if self.pool.command.program().is_none() {
+                return Err(failure::missing(self.pool.command.name()));
+            }
             return Ok(Answer::json(StatusCode::OK, &models::list(self.pool.models().as_ref())));
         }
         let conversation = Conversation::read(outbound.body.bytes())
@@ -161,7 +165,7 @@ impl Provider for Adapter {
                 Credential { kind: "cli", present: true, hint }
             }
             None => {
-                let hint = super::failure::missing_text(self.pool.command.name());
+                let hint = failure::missing_text(self.pool.command.name());
                 Credential { kind: "none", present: false, hint }
             }
         }
