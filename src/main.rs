@@ -14,6 +14,10 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A step between the proxy and a program that it starts.
+    if let Some(code) = ccproxy_providers::guard::run(std::env::args_os()) {
+        return code;
+    }
     #[cfg(target_os = "linux")]
     cores::forbid();
     cli::run()

@@ -57,6 +57,7 @@ impl Search {
             &|name, schema| self.plugins.configure(name, schema).0,
             &self.memory,
             &self.logins,
+            std::env::current_exe().ok(),
         );
         let mut discovered = Discovered { factories, broken: Vec::new() };
         for name in &own {

@@ -8,6 +8,7 @@ mod support;
 mod broken_streams;
 mod bundled;
 mod cancel;
+mod claude_sdk;
 mod clients;
 mod clocks;
 mod codex;

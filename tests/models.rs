@@ -13,7 +13,7 @@ fn config(claude: &Upstream, gpt: &Upstream) -> Config {
         .toml("plugins.claude_api.api_key = \"sk-ant-house\"")
         .toml(&format!("plugins.openai.base_url = \"{}/v1\"", gpt.url()))
         .toml("plugins.openai.api_key = \"sk-proj-house\"")
-        .toml("disabled_plugins = [\"mock\", \"codex\", \"copilot\"]")
+        .toml("disabled_plugins = [\"mock\", \"codex\", \"copilot\", \"claude_sdk\"]")
         .toml("routing.aliases.fast = \"openai/gpt-5\"")
 }
 
@@ -128,7 +128,7 @@ fn a_clients_own_credential_asks_its_issuer_alone_and_its_list_is_nobody_elses()
         let config = Config::new()
             .upstream(&claude)
             .toml(&format!("plugins.openai.base_url = \"{}/v1\"", gpt.url()))
-            .toml("disabled_plugins = [\"mock\", \"codex\", \"copilot\"]");
+            .toml("disabled_plugins = [\"mock\", \"codex\", \"copilot\", \"claude_sdk\"]");
         let proxy = Proxy::start(config).await;
         let own = proxy.anonymous().header("x-api-key", "sk-ant-own");
         let list = own.get("/v1/models").await.expect(200);

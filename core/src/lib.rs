@@ -6,6 +6,7 @@ pub mod config;
 pub mod proxy;
 pub mod settings;
 
+pub mod approval;
 pub mod body;
 pub mod chain;
 pub mod choice;

@@ -58,14 +58,17 @@ impl Detection {
     }
 }
 
-/// The first executable of this name in the folders of `search`. Relative folders are left out: what runs
-/// must not depend on where the proxy was started.
-fn find(program: &str, search: &OsStr) -> Option<PathBuf> {
+/// The first executable of this name in the folders of `search`; a name with a folder in it is a path. Relative
+/// folders are left out: what runs must not depend on where the proxy was started.
+pub(crate) fn find(name: &str, search: &OsStr) -> Option<PathBuf> {
+    let path = Path::new(name);
+    if path.components().count() > 1 {
+        return (path.is_absolute() && is_executable(path)).then(|| path.to_owned());
+    }
     let endings: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
-    let names: Vec<String> = endings.iter().map(|ending| format!("{program}{ending}")).collect();
     std::env::split_paths(search)
         .filter(|folder| folder.is_absolute())
-        .flat_map(|folder| names.iter().map(move |name| folder.join(name)).collect::<Vec<_>>())
+        .flat_map(|folder| endings.iter().map(move |ending| folder.join(format!("{name}{ending}"))))
         .find(|path| is_executable(path))
 }
 

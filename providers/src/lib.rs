@@ -4,6 +4,7 @@ pub mod formats;
 
 mod base_url;
 mod claude_api;
+mod claude_sdk;
 mod codex;
 mod copilot;
 mod credentials;
@@ -23,12 +24,14 @@ mod relay;
 mod testing;
 pub mod vault;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ccproxy_core::config::Schema;
 use ccproxy_core::plugin::PluginFactory;
 use serde_json::Value;
 
+pub use claude_sdk::guard;
 pub use factory::Factory;
 pub use memory::Memory;
 use oauth::Logins;
@@ -37,15 +40,18 @@ use oauth::Logins;
 pub type Configured<'a> = dyn Fn(&str, &Schema) -> Value + 'a;
 
 /// Every native plugin, as discovery finds it, and one for each name in `own`, the servers of the user's own.
-/// `memory` holds what clients of Responses may refer to, `logins` who is logged in.
+/// `memory` holds what clients of Responses may refer to, `logins` who is logged in; `binary` is the proxy's own, when
+/// its `main` begins with [`guard::run`].
 pub fn factories(
     own: &[String],
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
     logins: &Arc<Logins>,
+    binary: Option<PathBuf>,
 ) -> Vec<Arc<dyn PluginFactory>> {
     [
         claude_api::factory(memory, logins),
+        claude_sdk::factory(memory, binary),
         codex::factory(logins),
         copilot::factory(configured, logins),
         front_door::factory(),

@@ -55,7 +55,7 @@ fn factories() -> Vec<Arc<dyn PluginFactory>> {
     let (servers, _) = oauth::read(&Value::Null, None);
     let vault = Vault::new(&std::env::temp_dir().join("ccproxy-of-nobody"), Sealing::default());
     let logins = Logins::new(servers, &vault, Network::default());
-    ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0), &logins)
+    ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0), &logins, None)
 }
 
 fn runtime(name: &str, config: Value) -> (Arc<dyn PluginFactory>, Arc<dyn PluginRuntime>) {

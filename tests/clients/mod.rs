@@ -6,6 +6,7 @@ mod anthropic_sdk;
 mod claude_code;
 mod claude_code_faults;
 mod claude_code_keys;
+mod claude_sdk;
 mod codex;
 
 mod curl;

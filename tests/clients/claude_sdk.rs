@@ -1,0 +1,270 @@
+//! The other way round: the real Claude Code CLI behind `/claude/sdk`, its API a scripted upstream.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::support::upstream::{Recorded, scenes};
+use super::super::support::{self, Config, Proxy, Upstream, sse, wait::patiently};
+use super::installed;
+
+const LIMIT: Duration = Duration::from_secs(180);
+const PATH: &str = "/claude/sdk/v1/messages";
+/// What a client must not be able to read.
+const HIDDEN: &str = "the hidden words of a file";
+
+/// A proxy whose CLI is the real one; `None` when that is not installed.
+struct House {
+    upstream: Upstream,
+    proxy: Proxy,
+}
+
+impl House {
+    async fn new(
+        script: impl Fn(&Recorded) -> support::Reply + Send + Sync + 'static,
+        more: impl FnOnce(Config) -> Config,
+    ) -> Option<House> {
+        let program = installed("node_modules/@anthropic-ai/claude-code/bin/claude.exe")?;
+        let upstream = Upstream::with(script).await;
+        let variable = |config: Config, name: &str, value: &str| {
+            config.toml(&format!("plugins.claude_sdk.environment.{name} = {value:?}"))
+        };
+        let mut config = Config::new()
+            .toml(&format!("plugins.claude_sdk.command = [{:?}]", program.display().to_string()))
+            .toml("plugins.claude_sdk.warm = 0");
+        for (name, value) in [
+            ("ANTHROPIC_BASE_URL", upstream.url().as_str()),
+            ("ANTHROPIC_API_KEY", "sk-of-the-cli"),
+            ("HTTPS_PROXY", "http://127.0.0.1:9"),
+            ("NO_PROXY", "127.0.0.1"),
+            ("CLAUDE_CODE_MAX_RETRIES", "0"),
+        ] {
+            config = variable(config, name, value);
+        }
+        let proxy = Proxy::start(more(config)).await;
+        Some(House { upstream, proxy })
+    }
+
+    /// The requests of the conversation that came upstream.
+    fn asked(&self) -> Vec<Value> {
+        self.upstream
+            .requests()
+            .iter()
+            .filter(|one| scenes::conversation(one))
+            .map(|one| one.json())
+            .collect()
+    }
+
+    fn everything(&self) -> String {
+        self.upstream.requests().iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()).collect()
+    }
+}
+
+fn body(messages: Value) -> Value {
+    json!({ "model": "claude-sonnet-4-5", "max_tokens": 50, "system": "Be brief", "messages": messages })
+}
+
+/// The roles of a request's messages, and the last text of each.
+fn told(request: &Value) -> Vec<(String, String)> {
+    let messages = request["messages"].as_array().cloned().unwrap_or_default();
+    let last = |content: &Value| match content {
+        Value::Array(blocks) => {
+            let texts = blocks.iter().rev().find_map(|block| block["text"].as_str());
+            texts.unwrap_or_default().to_owned()
+        }
+        other => other.as_str().unwrap_or_default().to_owned(),
+    };
+    let told = |message: &Value| (super::text(&message["role"]).to_owned(), last(&message["content"]));
+    messages.iter().map(told).collect()
+}
+
+#[test]
+fn the_whole_conversation_reaches_the_api() {
+    support::run_within(LIMIT, async {
+        let Some(house) = House::new(scenes::done, |config| config).await else { return };
+        let messages = json!([
+            { "role": "user", "content": "first" },
+            { "role": "assistant", "content": "second" },
+            { "role": "user", "content": "third" },
+            { "role": "assistant", "content": "fourth" },
+            { "role": "user", "content": "fifth" },
+        ]);
+        let mut wanted = body(messages);
+        wanted["stream"] = true.into();
+        let answer = house.proxy.client().post(PATH, &wanted).await.expect(200);
+        assert!(
+            answer.text().contains("word\"") && answer.text().contains("message_stop"),
+            "{}",
+            answer.text()
+        );
+        assert!(sse::names(&answer.body).iter().filter(|name| *name == "content_block_delta").count() > 1);
+        let asked = house.asked();
+        let told = told(&asked[0]);
+        let words: Vec<(&str, &str)> =
+            told.iter().map(|(role, text)| (role.as_str(), text.as_str())).collect();
+        assert_eq!(
+            words,
+            [
+                ("user", "first"),
+                ("assistant", "second"),
+                ("user", "third"),
+                ("assistant", "fourth"),
+                ("user", "fifth")
+            ]
+        );
+        let system = asked[0]["system"].to_string();
+        assert!(system.contains("Be brief"), "{system}");
+        for format in ["chat/completions", "responses"] {
+            let path = format!("/claude/sdk/v1/{format}");
+            let wanted = json!({ "model": "claude-sonnet-4-5", "input": "hi", "messages": [{ "role": "user", "content": "hi" }] });
+            let answer = house.proxy.client().post(&path, &wanted).await.expect(200).text();
+            assert!(answer.contains(scenes::DONE), "{answer}");
+        }
+    });
+}
+
+#[test]
+fn words_of_a_client_are_no_commands_and_read_no_files() {
+    support::run_within(LIMIT, async {
+        let Some(house) = House::new(scenes::done, |config| config).await else { return };
+        let file = house.proxy.home().join("hidden.txt");
+        std::fs::write(&file, HIDDEN).unwrap();
+        let at = format!("look at @{} please", file.display());
+        for words in [at.as_str(), "/cost", "/context", "!ls", "# remember this"] {
+            for messages in [
+                json!([{ "role": "user", "content": words }]),
+                json!([{ "role": "user", "content": words }, { "role": "assistant", "content": "yes" }, { "role": "user", "content": [{ "type": "text", "text": words }] }]),
+            ] {
+                let before = house.asked().len();
+                let answer = house.proxy.client().post(PATH, &body(messages)).await.expect(200).text();
+                assert!(answer.contains(scenes::DONE), "{words}: {answer}");
+                let asked = house.asked();
+                assert_eq!(asked.len(), before + 1, "{words}");
+                assert!(asked[before].to_string().contains(words.trim_start_matches('/')), "{words}");
+            }
+        }
+        assert!(!house.everything().contains(HIDDEN));
+        assert!(!house.everything().contains("local-command"));
+    });
+}
+
+#[test]
+fn the_clients_tools_come_back_to_it() {
+    support::run_within(LIMIT, async {
+        let scene = scenes::tool_turn("mcp__client__look", &json!({ "at": "a" }));
+        let Some(house) = House::new(scene, |config| config).await else { return };
+        let tools = json!([{ "name": "look", "description": "Looks", "input_schema": { "type": "object", "properties": { "at": { "type": "string" } } } }]);
+        let mut wanted = body(json!([{ "role": "user", "content": "look" }]));
+        wanted["tools"] = tools.clone();
+        let answer = house.proxy.client().post(PATH, &wanted).await.expect(200).json();
+        assert_eq!(answer["stop_reason"], "tool_use", "{answer}");
+        let call = answer["content"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(
+            call,
+            json!({ "type": "tool_use", "id": "toolu_scene_1", "name": "look", "input": { "at": "a" } })
+        );
+        let result =
+            json!({ "type": "tool_result", "tool_use_id": "toolu_scene_1", "content": "it is green" });
+        let mut wanted = body(json!([
+            { "role": "user", "content": "look" },
+            { "role": "assistant", "content": answer["content"] },
+            { "role": "user", "content": [result] },
+        ]));
+        wanted["tools"] = tools;
+        let answer = house.proxy.client().post(PATH, &wanted).await.expect(200).text();
+        assert!(answer.contains(scenes::DONE), "{answer}");
+        assert!(house.everything().contains("it is green"));
+        assert_eq!(house.proxy.plugin("claude_sdk").await["stats"]["processes_started"], 1);
+    });
+}
+
+/// Has the CLI try to write a file by Bash; whether it did.
+async fn wrote(more: impl FnOnce(Config) -> Config) -> Option<(bool, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("written");
+    let command = format!("touch {}", file.display());
+    let scene = scenes::tool_turn("Bash", &json!({ "command": command, "description": "writes" }));
+    let house = House::new(scene, |config| {
+        more(
+            config
+                .toml("plugins.claude_sdk.tools = [\"Bash\"]")
+                .toml(&format!("plugins.claude_sdk.directory = {:?}", folder.path().display().to_string())),
+        )
+    })
+    .await?;
+    let wanted = body(json!([{ "role": "user", "content": "write" }]));
+    let answer = house.proxy.client().post(PATH, &wanted).await.expect(200).text();
+    assert!(answer.contains(scenes::DONE), "{answer}");
+    Some((file.exists(), house.everything()))
+}
+
+#[test]
+fn its_own_tools_are_denied_unless_they_are_allowed() {
+    support::run_within(LIMIT, async {
+        let Some((written, upstream)) = wrote(|config| config).await else { return };
+        assert!(!written && upstream.contains("does not allow this call"), "{upstream}");
+        let (written, _) =
+            wrote(|config| config.toml("plugins.claude_sdk.allow = [\"Bash(touch *)\"]")).await.unwrap();
+        assert!(written);
+        let plugin = r#"return { name = "permissions", version = "1.0.0", description = "Edits", provides = { "permissions" },
+            services = { permissions = { check = function(ask)
+              return { decision = "allow", input = { command = "true", description = "nothing" } }
+            end } } }"#;
+        let (written, _) = wrote(|config| config.script("permissions", plugin)).await.unwrap();
+        assert!(!written);
+    });
+}
+
+#[test]
+fn errors_of_its_api_and_a_missing_login_are_told() {
+    support::run_within(LIMIT, async {
+        let refuse = |_: &Recorded| {
+            let error = json!({ "type": "error", "error": { "type": "invalid_request_error", "message": "too odd" } });
+            support::Reply::json(400, &error)
+        };
+        let Some(house) = House::new(refuse, |config| config).await else { return };
+        let wanted = body(json!([{ "role": "user", "content": "hi" }]));
+        let answer = house.proxy.client().post(PATH, &wanted).await.expect(400);
+        assert!(answer.text().contains("too odd"), "{}", answer.text());
+        let program = installed("node_modules/@anthropic-ai/claude-code/bin/claude.exe").unwrap();
+        let config = Config::new()
+            .toml(&format!("plugins.claude_sdk.command = [{:?}]", program.display().to_string()))
+            .toml("plugins.claude_sdk.environment.HTTPS_PROXY = \"http://127.0.0.1:9\"");
+        let proxy = Proxy::start(config).await;
+        let answer = proxy.client().post(PATH, &wanted).await.expect(503);
+        assert!(answer.text().contains("log in with `/login`"), "{}", answer.text());
+        let health = proxy.anonymous().get("/plugins/claude_sdk/health").await.text();
+        assert!(health.contains("not logged in"), "{health}");
+    });
+}
+
+#[test]
+fn a_session_lives_on_and_a_client_that_leaves_stops_its_turn() {
+    support::run_within(LIMIT, async {
+        let slow = scenes::first([scenes::named(
+            support::Reply::stream(&support::upstream::anthropic::events("stay a while")[..4]).stall(),
+        )]);
+        let Some(house) = House::new(slow, |config| config).await else { return };
+        let path = "/claude/sdk/mine/v1/messages";
+        let mut raw = house.proxy.raw().await;
+        let mut wanted = body(json!([{ "role": "user", "content": "first" }]));
+        wanted["stream"] = true.into();
+        raw.post(path, &wanted.to_string()).await;
+        assert!(raw.until("content_block_delta").await);
+        drop(raw);
+        patiently(Duration::from_secs(30), "an idle session", async || {
+            let stats = house.proxy.plugin("claude_sdk").await["stats"].clone();
+            (stats["sessions_idle"] == 1).then_some(())
+        })
+        .await;
+        for words in ["second", "third"] {
+            let wanted = body(json!([{ "role": "user", "content": words }]));
+            let answer = house.proxy.client().post(path, &wanted).await.expect(200).text();
+            assert!(answer.contains(scenes::DONE), "{answer}");
+        }
+        assert_eq!(house.proxy.plugin("claude_sdk").await["stats"]["processes_started"], 1);
+        let last = house.asked().pop().unwrap();
+        let told: Vec<String> = told(&last).into_iter().map(|(_, text)| text).collect();
+        assert!(told.iter().any(|text| text == "second") && told.last().unwrap() == "third", "{told:?}");
+    });
+}
