@@ -1,10 +1,10 @@
 //! From a tree of values to the structs of the core.
 
-use crate::keys::KeyFile;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::{Environment, read_toml};
+use crate::keys::KeyFile;
 use crate::settings::{RoutingSettings, ServerSettings, Settings, UpstreamSettings};
 
 fn read(text: &str) -> (Settings, Vec<String>) {
