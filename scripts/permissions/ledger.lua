@@ -36,14 +36,19 @@ local function shown(record, whole)
     out.input_cut = true
   end
   if record.status == "pending" then
-    out.expires_in = math.max(0, record.expires - ccproxy.time.now())
+    local left = record.expires - ccproxy.time.now()
+    out.expires_in = left > 0 and left or 0
   end
   return out
 end
 
 local function emit(name, data)
   local number = kv.incr("number")
-  kv.set(string.format("event:%012d", number), { number = number, name = name, data = data }, { ttl = RETENTION })
+  kv.set(
+    string.format("event:%012d", number),
+    { number = number, name = name, data = data },
+    { ttl = RETENTION }
+  )
   kv.delete(string.format("event:%012d", number - EVENTS))
   ccproxy.notify("news", number, { keep = 0 })
 end

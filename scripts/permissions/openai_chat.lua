@@ -44,6 +44,7 @@ local function collect(list, key, piece, plugin)
       calls.collect(call, text, plugin)
     end
   end
+  return call
 end
 
 -- Takes the pieces of calls out of a choice.
@@ -69,18 +70,15 @@ local function take(ev, at, list, plugin)
   return taken
 end
 
--- A call that may pass, in the words of the format.
-local function spelled(call, text)
+-- The delta of a call that may pass, in the words of the format.
+local function spelled(call, text, index)
   if call.key == "function" then
     return { function_call = { name = call.name, arguments = text } }
   end
-  local entry = { id = call.id, type = call.custom and "custom" or "function" }
-  if call.custom then
-    entry.custom = { name = call.name, input = text }
-  else
-    entry["function"] = { name = call.name, arguments = text }
-  end
-  return entry
+  local entry = { index = index, id = call.id, type = call.custom and "custom" or "function" }
+  entry.custom = call.custom and { name = call.name, input = text } or nil
+  entry["function"] = not call.custom and { name = call.name, arguments = text } or nil
+  return { tool_calls = { entry } }
 end
 
 local function decide(req, ev, plugin, at, list)
@@ -100,13 +98,8 @@ local function decide(req, ev, plugin, at, list)
       table.insert(out, chunk({ content = calls.refusal(call.name, outcome) }))
     else
       local text = outcome.raw and text_of(call, outcome.raw) or table.concat(call.pieces)
-      local entry = spelled(call, text)
-      if call.key ~= "function" then
-        entry.index = passed
-        entry = { tool_calls = { entry } }
-      end
+      table.insert(out, chunk(spelled(call, text, passed)))
       passed = passed + 1
-      table.insert(out, chunk(entry))
     end
   end
   if passed == 0 and ENDS[ev.data:get(at .. ".finish_reason")] then
@@ -157,8 +150,7 @@ end
 -- One entry of a whole message: the entry as it may pass, or nothing and what is said instead.
 local function judged(req, plugin, entry, key)
   local list = { order = {} }
-  collect(list, key, entry, { config = { max_input = math.huge } })
-  local call = list.order[1]
+  local call = collect(list, key, entry, { config = { max_input = math.huge } })
   local outcome = calls.judge(req, plugin, call.name, raw_of(call))
   if not outcome.allow then
     return nil, calls.refusal(call.name, outcome)

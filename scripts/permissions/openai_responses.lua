@@ -4,6 +4,7 @@
 local calls = require("calls")
 
 -- Where the item of a call keeps what it is given, and the events that carry it.
+---@type table<string, string[]>
 local FIELDS = {
   function_call = { "arguments", "response.function_call_arguments" },
   custom_tool_call = { "input", "response.custom_tool_call_input" },
@@ -90,13 +91,16 @@ local function events_of(item, index, refused, added)
     local part = { type = "output_text", text = "", annotations = none }
     add("response.content_part.added", { item_id = id, content_index = 0, part = part })
     local logprobs = ccproxy.json.array()
-    add("response.output_text.delta", { item_id = id, content_index = 0, delta = refused, logprobs = logprobs })
+    add(
+      "response.output_text.delta",
+      { item_id = id, content_index = 0, delta = refused, logprobs = logprobs }
+    )
     add("response.output_text.done", { item_id = id, content_index = 0, text = refused, logprobs = logprobs })
     add("response.content_part.done", { item_id = id, content_index = 0, part = item.content[1] })
   else
     add("response.output_item.added", { item = added })
     local field = FIELDS[item.type]
-    if field then
+    if field ~= nil then
       local text = item[field[1]]
       add(field[2] .. ".delta", { item_id = item.id, delta = text })
       add(field[2] .. ".done", { item_id = item.id, name = item.name, [field[1]] = text })

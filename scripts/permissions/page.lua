@@ -31,7 +31,7 @@ kbd { border: 1px solid #8888; border-radius: .25rem; padding: 0 .3em; }
 const list = document.getElementById("list");
 const state = document.getElementById("state");
 const login = document.getElementById("login");
-let key = "", last = "";
+let key = "", last = "", shield = 0;
 const open = new Map();
 
 function headers(more) {
@@ -117,7 +117,8 @@ function drop(id) {
   const focused = entry.box.contains(document.activeElement);
   entry.box.remove();
   open.delete(id);
-  if (focused && list.firstElementChild) list.firstElementChild.focus();
+  // A key may still be meant for the one that was here.
+  if (focused && list.firstElementChild) { list.firstElementChild.focus(); shield = performance.now() + 700; }
   count();
 }
 function take(name, data) {
@@ -178,7 +179,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   // A key decides only about the request that is looked at.
-  if (at < 0) return;
+  if (at < 0 || event.repeat || performance.now() < shield) return;
   const id = boxes[at].dataset.id;
   if (event.key === "y") answer(id, { decision: "allow" });
   else if (event.key === "n") answer(id, { decision: "deny" });

@@ -89,7 +89,9 @@ return {
     max_input = schema.size { default = "256KiB", max = "1MiB", doc = "Largest arguments of a call" },
     rules = schema.list { of = RULE, default = {}, doc = "The first that matches decides" },
   },
-  services = { permissions = { check = check(function() return self end) } },
+  services = { permissions = { check = check(function()
+    return self
+  end) } },
   middleware = {
     {
       name = "hold",
@@ -112,14 +114,41 @@ return {
     },
   },
   routes = {
-    { path = "", handler = routes.list, summary = "Tool calls that wait for a decision; a page for browsers" },
-    { path = "/page", handler = routes.page, auth = false, summary = "The page; it holds no data and asks for the key" },
+    {
+      path = "",
+      handler = routes.list,
+      summary = "Tool calls that wait for a decision; a page for browsers",
+    },
+    {
+      path = "/page",
+      handler = routes.page,
+      auth = false,
+      summary = "The page; it holds no data and asks for the key",
+    },
     { path = "/stream", handler = routes.stream, summary = "Their events, as they come" },
     { path = "/{id}", handler = routes.one, summary = "One of them" },
     { method = "POST", path = "/{id}/respond", handler = routes.respond, summary = "Decides about it" },
-    { method = "POST", prefix = "/mcp/permission", path = "/check", handler = mcp.post, summary = "An MCP server for `--permission-prompt-tool`" },
-    { method = "GET", prefix = "/mcp/permission", path = "/check", handler = mcp.get, summary = "It offers no stream" },
-    { method = "DELETE", prefix = "/mcp/permission", path = "/check", handler = mcp.delete, summary = "Ends an MCP session" },
+    {
+      method = "POST",
+      prefix = "/mcp/permission",
+      path = "/check",
+      handler = mcp.post,
+      summary = "An MCP server for `--permission-prompt-tool`",
+    },
+    {
+      method = "GET",
+      prefix = "/mcp/permission",
+      path = "/check",
+      handler = mcp.get,
+      summary = "It offers no stream",
+    },
+    {
+      method = "DELETE",
+      prefix = "/mcp/permission",
+      path = "/check",
+      handler = mcp.delete,
+      summary = "Ends an MCP session",
+    },
   },
   hooks = { ["app.draining"] = ledger.close },
   tasks = { { name = "sweep", every = "5s", run = ledger.sweep } },

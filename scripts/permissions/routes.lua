@@ -19,7 +19,10 @@ local function list(req, plugin)
   for _, record in ipairs(ledger.list()) do
     table.insert(shown, ledger.shown(record))
   end
-  return { json = { permissions = shown, timeout = plugin.config.timeout }, headers = { ["cache-control"] = "no-store" } }
+  return {
+    json = { permissions = shown, timeout = plugin.config.timeout },
+    headers = { ["cache-control"] = "no-store" },
+  }
 end
 
 local function find(req)
@@ -35,6 +38,7 @@ local function one(req)
   return missing or { json = ledger.shown(record, true), headers = { ["cache-control"] = "no-store" } }
 end
 
+---@type table<string, boolean>
 local KEYS = { decision = true, input = true, message = true, always = true }
 
 -- What a person said, or what is wrong with it.
@@ -109,8 +113,8 @@ end
 
 -- The number in a `last-event-id` of ours.
 local function resumed(req)
-  local epoch, number = string.match(req.headers["last-event-id"] or "", "^(%x+)-(%d+)$")
-  number = tonumber(number)
+  local epoch, digits = string.match(req.headers["last-event-id"] or "", "^(%x+)-(%d+)$")
+  local number = tonumber(digits)
   if epoch == ledger.epoch() and number and ledger.has_all_after(number) then
     return number
   end

@@ -16,6 +16,7 @@ local KINDS = {
   arguments = "table",
   exact = "boolean",
 }
+---@type table<string, boolean>
 local ACTIONS = { allow = true, deny = true, ask = true }
 
 -- A rule ready for use, or what is wrong with it.
@@ -118,6 +119,7 @@ end
 
 local configured = {}
 -- The file as it was read last.
+---@type { text: string?, rules: table[], problem: string? }
 local file = { text = nil, rules = {}, problem = nil }
 
 local function configure(list)
@@ -131,22 +133,25 @@ end
 -- Reads the file when it has changed. It waits for the disk.
 local function reload()
   local text, err = ccproxy.file.read(FILE, { max_size = LARGEST })
-  if text == nil and err.status == 404 then
+  if err and err.status == 404 then
     text = ""
   end
   if text == nil then
-    file = { text = nil, rules = {}, problem = err.message }
+    file = { text = nil, rules = {}, problem = tostring(err) }
   elseif text ~= file.text then
     local read, wrong = ccproxy.toml.decode(text)
     local ready, why
     if read then
       ready, why = compile_all(read.rules or {})
     else
-      why = wrong.message
+      why = tostring(wrong)
     end
     file = { text = text, rules = ready or {}, problem = why }
     if why then
-      ccproxy.log.error("the rules file cannot be used, its rules do not count", { file = FILE, reason = why })
+      ccproxy.log.error(
+        "the rules file cannot be used, its rules do not count",
+        { file = FILE, reason = why }
+      )
     end
   end
 end
@@ -210,7 +215,7 @@ local function remember(ask, action, scope, who)
   end
   local done, err = ccproxy.file.append(FILE, text)
   if not done then
-    return nil, err.message
+    return nil, tostring(err)
   end
   ccproxy.file.flush()
   return true

@@ -10,6 +10,7 @@ mod codex;
 
 mod curl;
 mod openai_sdk;
+mod permissions;
 mod program;
 mod turned;
 

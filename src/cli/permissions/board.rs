@@ -42,7 +42,12 @@ pub(super) struct Board {
     /// How far the arguments are scrolled.
     pub(super) scroll: u16,
     pub(super) connected: bool,
+    /// Until when no key allows anything: another request has just taken the place of the chosen one.
+    pub(super) shielded: Option<Instant>,
 }
+
+/// How long a key may still be meant for the request that was there before.
+const SHIELD: Duration = Duration::from_millis(700);
 
 impl Board {
     /// Takes an event. Gives the ids of requests whose arguments have to be asked for.
@@ -54,7 +59,7 @@ impl Board {
                 let chosen = self.chosen().map(|entry| entry.id.clone());
                 self.entries.retain(|entry| records.iter().any(|record| record["id"] == *entry.id));
                 let wanted = records.into_iter().filter_map(|record| self.add(record, now)).collect();
-                self.choose(chosen);
+                self.choose(chosen, now);
                 wanted
             }
             "request" => self.add(&event.data, now).into_iter().collect(),
@@ -67,7 +72,7 @@ impl Board {
                     let word = |key: &str| event.data[key].as_str().unwrap_or_default().to_owned();
                     self.said = format!("{}: {}", word("tool"), word("status"));
                 }
-                self.choose(chosen);
+                self.choose(chosen, now);
                 Vec::new()
             }
             _ => Vec::new(),
@@ -107,10 +112,11 @@ impl Board {
     }
 
     /// Keeps the choice on the same request, where it is still there.
-    fn choose(&mut self, id: Option<String>) {
+    fn choose(&mut self, id: Option<String>, now: Instant) {
         let place = id.and_then(|id| self.entries.iter().position(|entry| entry.id == id));
         if place.is_none() {
             self.scroll = 0;
+            self.shielded = Some(now + SHIELD);
         }
         self.selected = place.unwrap_or(self.selected).min(self.entries.len().saturating_sub(1));
     }
@@ -136,7 +142,7 @@ impl Board {
     }
 
     /// What a key means now.
-    pub(super) fn key(&mut self, key: char) -> Action {
+    pub(super) fn key(&mut self, key: char, now: Instant) -> Action {
         match key {
             'q' => return Action::Quit,
             'j' => self.step(1),
@@ -154,7 +160,12 @@ impl Board {
         let send = |body: Value| Action::Send(entry.id.clone(), body);
         // What has not been seen is not decided about, except to refuse it.
         let unseen = entry.input.is_null();
+        let shielded = self.shielded.is_some_and(|until| now < until);
         match key {
+            'y' | 'n' | 'a' | 'A' if shielded => {
+                self.said = "this is another request: look first".to_owned();
+                Action::None
+            }
             'n' => send(json!({ "decision": "deny" })),
             'y' | 'a' | 'A' | 'e' if unseen => {
                 self.said = "the arguments are not here yet".to_owned();

@@ -149,11 +149,11 @@ impl Session<'_> {
         match key.code {
             KeyCode::Char('c') if control => Action::Quit,
             KeyCode::Char(_) if control => Action::None,
-            KeyCode::Char(c) => self.board.key(c),
-            KeyCode::Down => self.board.key('j'),
-            KeyCode::Up => self.board.key('k'),
-            KeyCode::PageDown => self.board.key(' '),
-            KeyCode::PageUp => self.board.key('b'),
+            KeyCode::Char(c) => self.board.key(c, Instant::now()),
+            KeyCode::Down => self.board.key('j', Instant::now()),
+            KeyCode::Up => self.board.key('k', Instant::now()),
+            KeyCode::PageDown => self.board.key(' ', Instant::now()),
+            KeyCode::PageUp => self.board.key('b', Instant::now()),
             _ => Action::None,
         }
     }

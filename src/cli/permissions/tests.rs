@@ -26,28 +26,45 @@ fn board(records: &[Value], now: Instant) -> Board {
 }
 
 fn drawn(board: &Board, now: Instant) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(100, 20)).unwrap();
-    terminal.draw(|frame| screen::draw(frame, board, now)).unwrap();
+    let mut terminal = Terminal::new(TestBackend::new(100, 20)).expect("a terminal");
+    terminal.draw(|frame| screen::draw(frame, board, now)).expect("drawn");
     let buffer = terminal.backend().buffer();
     let row = |y: u16| (0..100).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     (0..20).map(|y| row(y).trim_end().to_owned() + "\n").collect()
+}
+
+/// When nothing is shielded any more.
+fn later(now: Instant) -> Instant {
+    now + Duration::from_secs(2)
+}
+
+#[test]
+fn a_key_that_was_meant_for_another_request_decides_nothing() {
+    let now = Instant::now();
+    let mut board = board(&[record("1", "Read", json!({})), record("2", "Bash", json!({}))], now);
+    assert!(matches!(board.key('y', later(now)), Action::Send(..)));
+    board.apply(&event("expired", json!({ "id": "1", "tool": "Read", "status": "expired" })), later(now));
+    for key in ['y', 'n', 'a', 'A'] {
+        assert_eq!(board.key(key, later(now)), Action::None, "{key}");
+    }
+    assert!(matches!(board.key('y', later(later(now))), Action::Send(..)));
 }
 
 #[test]
 fn requests_come_and_go_and_the_choice_stays() {
     let now = Instant::now();
     let mut board = board(&[record("1", "Bash", json!({})), record("2", "Write", json!({}))], now);
-    board.key('j');
-    assert_eq!(board.chosen().unwrap().tool, "Write");
+    board.key('j', later(now));
+    assert_eq!(board.chosen().expect("a request").tool, "Write");
     board.apply(&event("request", record("3", "Read", json!({}))), now);
     board.apply(&event("resolved", json!({ "id": "1", "tool": "Bash", "status": "allowed" })), now);
-    assert_eq!(board.chosen().unwrap().tool, "Write");
+    assert_eq!(board.chosen().expect("a request").tool, "Write");
     assert_eq!(board.said, "Bash: allowed");
     board.apply(&event("expired", json!({ "id": "2", "tool": "Write", "status": "expired" })), now);
-    assert_eq!(board.chosen().unwrap().tool, "Read");
+    assert_eq!(board.chosen().expect("a request").tool, "Read");
     board.apply(&event("snapshot", json!({ "permissions": [] })), now);
     assert!(board.chosen().is_none());
-    assert_eq!(board.key('y'), Action::None);
+    assert_eq!(board.key('y', later(now)), Action::None);
 }
 
 #[test]
@@ -55,24 +72,27 @@ fn keys_become_answers() {
     let now = Instant::now();
     let mut board = board(&[record("1", "Bash", json!({ "command": "ls" }))], now);
     let sent = |body: Value| Action::Send("1".to_owned(), body);
-    assert_eq!(board.key('y'), sent(json!({ "decision": "allow" })));
-    assert_eq!(board.key('n'), sent(json!({ "decision": "deny" })));
-    assert_eq!(board.key('a'), sent(json!({ "decision": "allow", "always": "exact" })));
-    assert_eq!(board.key('A'), sent(json!({ "decision": "allow", "always": "tool" })));
-    assert_eq!(board.key('e'), Action::Edit);
-    assert_eq!(board.key('q'), Action::Quit);
+    assert_eq!(board.key('y', later(now)), sent(json!({ "decision": "allow" })));
+    assert_eq!(board.key('n', later(now)), sent(json!({ "decision": "deny" })));
+    assert_eq!(board.key('a', later(now)), sent(json!({ "decision": "allow", "always": "exact" })));
+    assert_eq!(board.key('A', later(now)), sent(json!({ "decision": "allow", "always": "tool" })));
+    assert_eq!(board.key('e', later(now)), Action::Edit);
+    assert_eq!(board.key('q', later(now)), Action::Quit);
     board.take_edit("1", "[1]");
-    assert_eq!(board.key('y'), sent(json!({ "decision": "allow" })), "no object, no change");
+    assert_eq!(board.key('y', later(now)), sent(json!({ "decision": "allow" })), "no object, no change");
     board.take_edit("1", "{\"command\": \"ls -l\"}");
-    assert_eq!(board.key('a'), Action::None, "a change is for one call");
-    assert_eq!(board.key('y'), sent(json!({ "decision": "allow", "input": { "command": "ls -l" } })));
+    assert_eq!(board.key('a', later(now)), Action::None, "a change is for one call");
+    assert_eq!(
+        board.key('y', later(now)),
+        sent(json!({ "decision": "allow", "input": { "command": "ls -l" } }))
+    );
     let screen = drawn(&board, now);
     assert!(
         screen.contains("-   \"command\": \"ls\"") && screen.contains("+   \"command\": \"ls -l\""),
         "{screen}"
     );
-    board.key('u');
-    assert_eq!(board.key('y'), sent(json!({ "decision": "allow" })));
+    board.key('u', later(now));
+    assert_eq!(board.key('y', later(now)), sent(json!({ "decision": "allow" })));
 }
 
 #[test]
@@ -81,10 +101,10 @@ fn what_is_not_seen_is_not_allowed() {
     let mut board = Board::default();
     let cut = json!({ "id": "1", "tool": "Write", "input_cut": true, "expires_in": 5 });
     assert_eq!(board.apply(&event("request", cut), now), ["1"]);
-    assert_eq!(board.key('y'), Action::None);
-    assert!(matches!(board.key('n'), Action::Send(..)));
+    assert_eq!(board.key('y', later(now)), Action::None);
+    assert!(matches!(board.key('n', later(now)), Action::Send(..)));
     board.fill(&record("1", "Write", json!({ "file": "a" })));
-    assert!(matches!(board.key('y'), Action::Send(..)));
+    assert!(matches!(board.key('y', later(now)), Action::Send(..)));
 }
 
 #[test]

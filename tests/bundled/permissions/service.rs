@@ -131,11 +131,11 @@ fn fifty_wait_at_once_and_each_gets_its_own_answer() {
         let asked: Vec<_> = (0..50).map(|number| ask(&proxy, call(&number.to_string()))).collect();
         for record in waiting_for(&proxy, 50).await {
             let number: usize = record["input"]["command"].as_str().unwrap().parse().unwrap();
-            let word = if number % 2 == 0 { "allow" } else { "deny" };
+            let word = if number.is_multiple_of(2) { "allow" } else { "deny" };
             respond(&proxy, &record, &json!({ "decision": word })).await;
         }
         for (number, asked) in asked.into_iter().enumerate() {
-            let wanted = if number % 2 == 0 { "allow" } else { "deny" };
+            let wanted = if number.is_multiple_of(2) { "allow" } else { "deny" };
             assert_eq!(asked.await.unwrap()["behavior"], wanted, "{number}");
         }
         proxy.stop().await;
