@@ -20,6 +20,11 @@ pub trait Format: Send + Sync + std::fmt::Debug + 'static {
     /// terminal event. Empty when the format has none (the connection is then broken instead).
     fn error_event(&self, error: &Error) -> Bytes;
 
+    /// The event-stream bytes that show a client, between two events, that the stream is alive.
+    fn keep_alive(&self) -> &'static [u8] {
+        b": keep-alive\n\n"
+    }
+
     /// Watches the bytes of a stream go by.
     fn tracker(&self) -> Box<dyn Tracker>;
 

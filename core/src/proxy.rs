@@ -20,7 +20,7 @@ use crate::registry::{self, Build, Entry};
 use crate::retired::Retired;
 use crate::routes::core_routes;
 use crate::scheduler::Schedule;
-use crate::server::{Drain, Server};
+use crate::server::{Drain, Phase, Server};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::upstream::Upstream;
@@ -123,7 +123,15 @@ impl Proxy {
     pub async fn serve(self: &Arc<Self>, server: Server, shutdown: impl Future<Output = ()>) {
         let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
         self.emit(hooks::Kind::AppReady, json!({ "addresses": addresses }));
-        server.run(self.pipeline.clone(), shutdown).await;
+        let drain = server.drain();
+        let mut running = std::pin::pin!(server.run(self.pipeline.clone(), shutdown));
+        tokio::select! {
+            () = &mut running => {}
+            () = drain.reached(Phase::Draining) => {
+                self.emit(hooks::Kind::AppDraining, json!({}));
+                running.await;
+            }
+        }
         self.shutdown().await;
     }
 

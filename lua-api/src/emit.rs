@@ -30,11 +30,14 @@ pub(crate) fn events(
     value: Value,
 ) -> Result<EventFlow, Fault> {
     let mut emitted = Vec::new();
+    let view = state.view();
+    // What it kept back of earlier events it may give later.
+    let came_bytes = came.raw.len() + view.kept_back();
     let done = api::is_done(&value);
     if value.is_nil() || done {
         let flow = state.close();
         if let EventFlow::Replace(events) = &flow {
-            amplified(handler, came.raw.len(), events.iter().map(|event| event.raw.len()).sum())?;
+            amplified(handler, came_bytes, events.iter().map(|event| event.raw.len()).sum())?;
         }
         return Ok(match flow {
             EventFlow::Replace(events) if done => EventFlow::Leave(Some(events)),
@@ -48,6 +51,7 @@ pub(crate) fn events(
     may_write(handler, body)?;
     if api::is_drop(&value) {
         state.close();
+        view.keep_back(came_bytes);
         return Ok(EventFlow::Replace(emitted));
     }
     match &value {
@@ -62,7 +66,9 @@ pub(crate) fn events(
         single => emitted.push(one(script, handler, came, single)?),
     }
     state.close();
-    amplified(handler, came.raw.len(), emitted.iter().map(|event| event.raw.len()).sum())?;
+    let goes = emitted.iter().map(|event| event.raw.len()).sum();
+    amplified(handler, came_bytes, goes)?;
+    view.keep_back(came_bytes.saturating_sub(goes));
     Ok(EventFlow::Replace(emitted))
 }
 
@@ -134,7 +140,9 @@ pub(crate) fn from_table(
 ) -> Result<sse::Event, String> {
     for (key, _) in table.pairs::<Value, Value>().take(4).flatten() {
         let name = key.to_string().unwrap_or_default();
-        if !matches!(name.as_str(), "event" | "name" | "data") {
+        // Only in a stream of the plugin's own does an id mean something to the client.
+        let known = matches!(name.as_str(), "event" | "name" | "data") || (came.is_none() && name == "id");
+        if !known {
             return Err(format!("an event table has no key `{name}`; it has `event` and `data`"));
         }
     }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -130,6 +130,27 @@ impl Files {
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
+}
+
+/// The bytes of a file; `None` when there is none. Waits for the disk. An error says what is in the way.
+pub(crate) fn read(path: &Path, max_size: usize) -> Result<Option<Vec<u8>>, String> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    // A pipe would never end, and a link may lead anywhere.
+    if !metadata.is_file() {
+        return Err("this is no plain file".to_owned());
+    }
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    // One more than may be, to see that there is more.
+    file.take(max_size as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > max_size {
+        return Err(format!("the file is larger than {max_size} bytes"));
+    }
+    Ok(Some(bytes))
 }
 
 struct Writer {

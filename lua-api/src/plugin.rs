@@ -84,7 +84,7 @@ impl Plugin {
     /// The limits of a handler that an exchange waits for.
     pub(crate) fn allowed(&self) -> Allowed {
         let limits = &self.declaration.limits;
-        Allowed { cpu: limits.cpu, wall: limits.wall }
+        Allowed { cpu: limits.cpu, wall: limits.wall + self.declaration.patience }
     }
 
     /// The limits of work that no exchange waits for: more CPU, in slices no longer than any other.

@@ -25,6 +25,9 @@ use crate::script::Script;
 /// Events a producer may be ahead of its client.
 const AHEAD: usize = 16;
 
+/// Longest id of an event in bytes.
+const LONGEST_ID: usize = 200;
+
 /// The longest a produced stream may last.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -159,7 +162,17 @@ impl StreamHandle {
             ))
         })?;
         let event = emit::from_table(&script, table, None).map_err(mlua::Error::RuntimeError)?;
-        Ok(event.raw)
+        match table.raw_get::<Value>("id")? {
+            Value::Nil => Ok(event.raw),
+            Value::String(id) => {
+                let id = id.to_string_lossy();
+                if id.is_empty() || id.len() > LONGEST_ID || id.contains(char::is_control) {
+                    return Err(mlua::Error::runtime("the id of an event is one short line"));
+                }
+                Ok([format!("id: {id}\n").as_bytes(), &event.raw].concat().into())
+            }
+            other => Err(mlua::Error::RuntimeError(format!("`id` is a {}, not a string", other.type_name()))),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ function ccproxy.has(feature) end
 ---@field auth_commands? ccproxy.Command[] `ccproxy auth <name>`
 ---@field services? table<string, table<string, fun(...): any>>
 ---@field oauth_provider? ccproxy.OAuthProvider
+---@field patience? ccproxy.Duration How much longer than `wall` a call may take, for one that waits for a person; at most an hour.
 ---@field instances? "one"|"per_core" One VM (default), or one a core for a plugin without state of its own.
 ---@field limits? ccproxy.Limits
 ---@field setup? fun(plugin: ccproxy.Self, previous: any) Gets ready; `previous` is what `snapshot` returned.
@@ -126,7 +127,7 @@ function ccproxy.has(feature) end
 local Stream = {}
 
 --- Sends an event; waits when the client is slow. False when the client is gone.
----@param event ccproxy.EventTable
+---@param event ccproxy.StreamedEvent
 ---@return boolean
 function Stream:send(event) end
 
@@ -134,6 +135,13 @@ function Stream:send(event) end
 ---@param text string
 ---@return boolean
 function Stream:comment(text) end
+
+--- What `stream:send` takes.
+---@class (exact) ccproxy.StreamedEvent
+---@field event? string Its name.
+---@field name? string The same.
+---@field id? string Comes back as `last-event-id` when the client connects anew. One short line.
+---@field data any Text, or plain data that becomes JSON.
 
 ---@class (exact) ccproxy.EventTable
 ---@field event? string Its name.
@@ -219,6 +227,7 @@ function Response:read() end
 ---@alias ccproxy.EventName
 ---| "app.startup"
 ---| "app.ready"
+---| "app.draining"
 ---| "app.shutdown"
 ---| "request.started"
 ---| "request.completed"

@@ -13,6 +13,13 @@ ccproxy.file = {}
 ---@return ccproxy.Error? err The disk is behind, and the text was dropped.
 function ccproxy.file.append(path, text, options) end
 
+--- Reads a file, after what is queued for it.
+---@param path string
+---@param options? { max_size?: integer } Most bytes; the plugin's output limit when absent.
+---@return string? bytes
+---@return ccproxy.Error? err Of status 404 when there is no such file.
+function ccproxy.file.read(path, options) end
+
 --- Queues the removal of a file or of an empty folder.
 ---@param path string
 ---@return boolean

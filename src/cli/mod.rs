@@ -12,6 +12,7 @@ mod failure;
 mod keys;
 mod models;
 mod output;
+mod permissions;
 mod plugins;
 mod running;
 mod serve;
@@ -77,6 +78,8 @@ enum Command {
     Auth(auth::Auth),
     /// Ask a running proxy how it is
     Status(status::Status),
+    /// Decide about tool calls that wait for you
+    Permissions(permissions::Permissions),
     /// Check configuration, data folder, port, plugins and credentials
     Doctor(doctor::Doctor),
     /// Make, list and revoke keys of clients
@@ -114,6 +117,7 @@ impl Cli {
             Command::Explain(command) => command.run(&global, output),
             Command::Auth(command) => command.run(&global, output),
             Command::Status(command) => command.run(&global, output),
+            Command::Permissions(command) => command.run(&global, output),
             Command::Doctor(command) => command.run(&global, output),
             Command::Keys(command) => command.run(&global, output),
             Command::Trust(command) => command.run(&global, output),

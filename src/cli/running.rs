@@ -84,6 +84,27 @@ impl Running {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// The event stream at a path, after the event with this id. It has no end of its own.
+    pub(crate) async fn stream(&self, path: &str, last: Option<&str>) -> Result<reqwest::Response, Failure> {
+        let mut request =
+            self.client.get(format!("{}{path}", self.url)).header("accept", "text/event-stream");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose());
+        }
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        let told: Value = serde_json::from_str(&text).unwrap_or_default();
+        let message = told["error"]["message"].as_str().unwrap_or("no reason given");
+        Err(Failure::new(format!("the proxy at {} answered {status}: {message}", self.url)))
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let url = format!("{}{path}", self.url);
         let limit = if body.is_some() { WORK } else { ANSWER };

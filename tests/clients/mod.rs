@@ -11,6 +11,7 @@ mod codex;
 
 mod curl;
 mod openai_sdk;
+mod permissions;
 mod program;
 mod turned;
 

@@ -107,6 +107,11 @@ impl Raw {
         }
     }
 
+    /// The bytes that came and are not read yet, as text.
+    pub fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.buffer).into_owned()
+    }
+
     async fn read_chunked(&mut self) -> (Vec<u8>, bool) {
         let mut body = Vec::new();
         loop {

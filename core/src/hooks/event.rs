@@ -14,6 +14,8 @@ pub enum Kind {
     AppStartup,
     /// The listeners accept.
     AppReady,
+    /// No new connections are taken; exchanges in flight may finish.
+    AppDraining,
     /// The process is about to end.
     AppShutdown,
     /// Step 2.
@@ -67,6 +69,7 @@ impl Kind {
     pub const ALL: &'static [(Kind, &'static str)] = &[
         (Kind::AppStartup, "app.startup"),
         (Kind::AppReady, "app.ready"),
+        (Kind::AppDraining, "app.draining"),
         (Kind::AppShutdown, "app.shutdown"),
         (Kind::RequestStarted, "request.started"),
         (Kind::RequestCompleted, "request.completed"),

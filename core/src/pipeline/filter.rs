@@ -4,12 +4,14 @@
 //! bytes again; those bytes go through every `chunk`. Nothing here runs when nobody asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
+use super::ahead::{Ahead, Early};
 use super::judge::Judge;
 use super::refuse;
 use super::watch::BREATH;
@@ -20,11 +22,16 @@ use crate::exchange::Exchange;
 use crate::format::Format;
 use crate::middleware::{EventFlow, OnError};
 use crate::sse;
+use crate::step::{BoxFuture, Step};
 
 /// A plugin may make a stream this many times longer than it came, plus [`SLACK`].
 const AMPLIFICATION: u64 = 16;
 /// Bytes that are always allowed on top.
 const SLACK: u64 = 1 << 20;
+/// A handler that takes longer waits for somebody: what stands before its event need not.
+const FLUSH: Duration = Duration::from_millis(20);
+/// How often a client is shown that its stream is alive while a handler waits.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// Puts the filters around the answer's body, if any apply.
 pub(super) fn filter(exchange: &Arc<Exchange>, passed: &[&Arc<Link>], answer: Answer) -> Answer {
@@ -51,14 +58,17 @@ pub(super) fn filter(exchange: &Arc<Exchange>, passed: &[&Arc<Link>], answer: An
         cutting: !events.is_empty(),
         events,
         chunks,
+        early: Arc::default(),
         came: 0,
         went: 0,
         over: false,
     };
-    let frames = stream::unfold(filter, |mut filter| async move {
+    let early = filter.early.clone();
+    let pieces = stream::unfold(filter, |mut filter| async move {
         let bytes = filter.next().await?;
-        Some((bytes.map(Frame::data), filter))
+        Some((bytes, filter))
     });
+    let frames = Ahead::new(pieces, early).map_ok(Frame::data);
     Answer { status: answer.status, headers, body: Body::stream(StreamBody::new(frames)) }
 }
 
@@ -72,6 +82,8 @@ struct Filter {
     cutting: bool,
     events: Vec<Arc<Link>>,
     chunks: Vec<Arc<Link>>,
+    /// What need not wait for a handler that waits.
+    early: Arc<Early>,
     came: u64,
     went: u64,
     over: bool,
@@ -111,6 +123,11 @@ impl Filter {
         }
         let looked_at = self.cutting || self.judge.is_some();
         let data = if looked_at { self.pass_events(data).await? } else { data };
+        self.ready(data).await
+    }
+
+    /// What the `event` handlers left, on its way to the client.
+    async fn ready(&mut self, data: Bytes) -> Result<Bytes> {
         let data = self.pass_chunks(data).await?;
         self.went += data.len() as u64;
         if self.went > self.came * AMPLIFICATION + SLACK {
@@ -120,6 +137,26 @@ impl Filter {
             judge.sent();
         }
         Ok(data)
+    }
+
+    /// Waits for a handler. What stands before its event goes to the client meanwhile, and signs of life.
+    async fn held(
+        &mut self,
+        mut handler: BoxFuture<'_, Result<EventFlow>>,
+        out: &mut BytesMut,
+    ) -> Result<EventFlow> {
+        // Most handlers that wait do so for a moment only.
+        if let Ok(flow) = tokio::time::timeout(FLUSH, &mut handler).await {
+            return flow;
+        }
+        let before = self.ready(out.split().freeze()).await?;
+        self.early.push(&before);
+        loop {
+            match tokio::time::timeout(KEEP_ALIVE, &mut handler).await {
+                Ok(flow) => return flow,
+                Err(_) => self.early.push(self.format.as_ref().map_or(b"", |format| format.keep_alive())),
+            }
+        }
     }
 
     async fn pass_events(&mut self, data: Bytes) -> Result<Bytes> {
@@ -144,14 +181,20 @@ impl Filter {
         }
         let mut events = vec![event];
         let mut left: Vec<Arc<Link>> = Vec::new();
-        for link in &self.events {
+        let exchange = self.exchange.clone();
+        for place in 0..self.events.len() {
+            let link = &self.events[place].clone();
             let mut next = Vec::with_capacity(events.len());
             for event in events {
                 if left.last().is_some_and(|gone| Arc::ptr_eq(gone, link)) {
                     next.push(event);
                     continue;
                 }
-                match link.middleware.event(&self.exchange, &event).get().await {
+                let flow = match link.middleware.event(&exchange, &event) {
+                    Step::Ready(flow) => flow,
+                    Step::Later(handler) => self.held(handler, out).await,
+                };
+                match flow {
                     Ok(EventFlow::Unchanged) => next.push(event),
                     Ok(EventFlow::Replace(others)) => {
                         if let Some(judge) = &mut self.judge {

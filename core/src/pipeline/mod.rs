@@ -1,5 +1,6 @@
 //! The way of an exchange, top to bottom. The numbers are those of `docs/architecture.md`.
 
+mod ahead;
 mod announce;
 mod attempts;
 mod choose;

@@ -66,6 +66,10 @@ pub(super) async fn answer(
         // Codex gives up at once on a limit without a time.
         answer.headers.insert(header::RETRY_AFTER, SMALL_WAIT);
     }
+    if !is_data(&answer.headers) {
+        // A page of the provider's, opened in a browser, must not count as one of the proxy's own.
+        answer.headers.append(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    }
     let Some(mut back) = back else {
         // A provider may not take all of its own format, either.
         tell(exchange, &mut answer.headers);
@@ -102,6 +106,13 @@ pub(super) async fn answer(
     exchange.tally.losses.lock().extend(back.losses());
     tell(exchange, &mut headers);
     Ok(Answer { status, headers, body: Body::full(bytes) })
+}
+
+/// Whether a browser takes the body for data, and never for a page.
+fn is_data(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map_or(b"".as_slice(), HeaderValue::as_bytes);
+    let essence = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(b"application/json") || essence.eq_ignore_ascii_case(b"text/event-stream")
 }
 
 /// Names what is lost so far.

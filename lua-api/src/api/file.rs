@@ -7,7 +7,7 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::error::ErrorObject;
 use crate::args::Args;
-use crate::files::{Files, Rotation};
+use crate::files::{self, Files, Rotation};
 use crate::host::Host;
 
 /// Builds the namespace. The folder and its writer come to life with the first use.
@@ -54,6 +54,25 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         };
         lua.create_sequence_from(files.list(&folder))
     })?;
+    let owner = desk.clone();
+    let read = lua.create_async_function(move |lua, values: MultiValue| {
+        let owner = owner.clone();
+        async move {
+            let args = Args::new("file.read", values);
+            let max_size = args.options(2, &["max_size"])?.size("max_size")?;
+            let most = owner.host.limits.output;
+            let max_size = max_size.unwrap_or(most).min(most);
+            let files = owner.files()?;
+            let path = owner.resolve(files, &args, &args.utf8(1)?)?;
+            files.flush().await;
+            let read = tokio::task::spawn_blocking(move || files::read(&path, max_size)).await;
+            match read.unwrap_or_else(|error| Err(error.to_string())) {
+                Ok(Some(bytes)) => Ok((Value::String(lua.create_string(bytes)?), Value::Nil)),
+                Ok(None) => ErrorObject::new(404, "file", "there is no such file").pair(&lua),
+                Err(reason) => ErrorObject::new(500, "file", reason).pair(&lua),
+            }
+        }
+    })?;
     let owner = desk;
     let flush = lua.create_async_function(move |_, ()| {
         let owner = owner.clone();
@@ -65,6 +84,7 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         }
     })?;
     file.set("append", append)?;
+    file.set("read", read)?;
     file.set("remove", remove)?;
     file.set("list", list)?;
     file.set("flush", flush)?;

@@ -16,6 +16,7 @@ pub mod schema;
 pub mod services;
 pub mod sse;
 pub mod time;
+pub mod toml;
 pub mod wait;
 
 #[cfg(test)]
@@ -61,7 +62,7 @@ pub fn is_done(value: &Value) -> bool {
 /// What `ccproxy.has` answers true for, beside itself and the constants.
 const FEATURES: &[&str] = &[
     "crypto", "error", "events", "file", "http", "json", "kv", "log", "notify", "re", "schema", "services",
-    "sse", "time", "wait",
+    "sse", "time", "toml", "wait",
 ];
 
 /// Builds the `ccproxy` table for a VM. The caller makes it and its subtables read-only.
@@ -85,6 +86,7 @@ pub fn install(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     table.set("services", services::table(lua, host)?)?;
     table.set("sse", sse::table(lua, host)?)?;
     table.set("time", time::table(lua, host)?)?;
+    table.set("toml", toml::table(lua, host)?)?;
     table.set("wait", wait::wait(lua, host)?)?;
     table.set("null", Value::NULL)?;
     table.set("DROP", lua.create_userdata(DropMark)?)?;

@@ -109,6 +109,7 @@ const COVERED: &[(&str, &[&str])] = &[
     ("services", &["services"]),
     ("sse", &["sse"]),
     ("time", &["time"]),
+    ("toml", &["toml"]),
     ("wait", &["wait", "notify"]),
 ];
 
@@ -139,6 +140,7 @@ lua_tests! {
     services: running(&[]);
     sse: running(&[]);
     time: running(&[]);
+    toml: running(&[]);
     wait: running(&[]);
 }
 

@@ -48,6 +48,11 @@ impl EventState {
         }
     }
 
+    /// The exchange as its plugin sees it.
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
     /// The event as it stands.
     pub(crate) fn current(&self) -> Option<sse::Event> {
         self.event.lock().as_ref().map(|open| open.edited().unwrap_or_else(|| open.event.clone()))

@@ -1,7 +1,7 @@
 //! One exchange as one plugin sees it: what its handles look through, and when they are dead.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use ccproxy_core::exchange::{Exchange, Moment};
@@ -22,6 +22,8 @@ pub(crate) struct View {
     /// What the handler that runs now may do with bodies.
     access: AtomicU8,
     budget: Arc<ExchangeBudget>,
+    /// Bytes of events that the plugin was given and has not given on.
+    kept_back: AtomicUsize,
     /// Header values of this VM.
     pub(super) texts: Arc<Texts>,
     pub(crate) refs: Mutex<Refs>,
@@ -58,6 +60,7 @@ impl View {
             live: AtomicU32::new(0),
             access: AtomicU8::new(0),
             budget: budget.unwrap_or_default(),
+            kept_back: AtomicUsize::new(0),
             texts: script.vm.texts.clone(),
             refs: Mutex::default(),
         });
@@ -91,6 +94,16 @@ impl View {
             return Err(too_late(what, last));
         }
         Ok(exchange)
+    }
+
+    /// Bytes of events that `event` handlers removed so far and put nothing in the place of.
+    pub(crate) fn kept_back(&self) -> usize {
+        self.kept_back.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many they are now.
+    pub(crate) fn keep_back(&self, bytes: usize) {
+        self.kept_back.store(bytes, Ordering::Relaxed);
     }
 
     /// What the handler that runs now may do with bodies.

@@ -9,6 +9,7 @@ mod node;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ccproxy_core::middleware::BodyAccess;
 use ccproxy_core::plugin::{Manifest, OAuthProviderSpec, PluginKind};
@@ -28,6 +29,8 @@ pub(crate) struct Declaration {
     pub(crate) manifest: Manifest,
     /// The engine's limits, lowered where the script asks for it.
     pub(crate) limits: Limits,
+    /// How much longer than its limit a call may take, because it waits for somebody.
+    pub(crate) patience: Duration,
     /// Whether it may live in several VMs at once.
     pub(crate) per_core: bool,
 }
@@ -58,6 +61,9 @@ pub(crate) struct Moments {
     /// Its `args`, read-only.
     pub(crate) args: Value,
 }
+
+/// Longest that a plugin may ask to wait on top of its limit.
+const MOST_PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Longest list in a manifest.
 const MAX_ITEMS: usize = 256;
@@ -96,7 +102,14 @@ pub(crate) fn read(
     if per_core && handlers.snapshot.is_some() {
         root.problem("snapshot", "a plugin with `instances = \"per_core\"` has no one state to hand over");
     }
-    let declaration = Declaration { manifest, limits: lower(&root, limits), per_core };
+    let patience = match root.duration("patience") {
+        Some(patience) if patience > MOST_PATIENCE => {
+            root.problem("patience", "is at most an hour");
+            MOST_PATIENCE
+        }
+        patience => patience.unwrap_or_default(),
+    };
+    let declaration = Declaration { manifest, limits: lower(&root, limits), patience, per_core };
     root.finish();
     let problems = problems.take();
     if problems.is_empty() { Ok((declaration, handlers)) } else { Err(problems) }

@@ -36,6 +36,10 @@ impl Format for AnthropicMessages {
         ccproxy_core::sse::Event::new("error", wire::error(error, None)).raw
     }
 
+    fn keep_alive(&self) -> &'static [u8] {
+        b"event: ping\ndata: {\"type\":\"ping\"}\n\n"
+    }
+
     fn tracker(&self) -> Box<dyn Tracker> {
         Box::new(MessagesTracker(Watch::new(terminal, wire::START)))
     }
