@@ -56,8 +56,8 @@ local function check(plugin)
       source = "service",
     }, plugin())
     return {
-      behavior = outcome.allow and "allow" or "deny",
-      updated_input = outcome.allow and (outcome.raw and ccproxy.json.decode(outcome.raw) or given) or nil,
+      decision = outcome.allow and "allow" or "deny",
+      input = outcome.allow and (outcome.raw and ccproxy.json.decode(outcome.raw) or given) or nil,
       message = outcome.message,
       by = outcome.by,
     }

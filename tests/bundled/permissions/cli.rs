@@ -33,7 +33,7 @@ fn a_script_lists_and_decides() {
         let (code, text, errors) =
             run(&proxy, &["respond", id, "allow", "--input", "{\"command\":\"pwd\"}"]).await;
         assert_eq!((code, text.as_str()), (0, "allowed\n"), "{errors}");
-        assert_eq!(asked.await.unwrap()["updated_input"]["command"], "pwd");
+        assert_eq!(asked.await.unwrap()["input"]["command"], "pwd");
         let (code, _, errors) = run(&proxy, &["respond", id, "deny"]).await;
         assert!(code == 1 && errors.contains("this request is allowed already"), "{errors}");
         let asked = ask(&proxy, json!({ "tool": "Bash", "input": { "command": "ls" } }));

@@ -70,7 +70,7 @@ fn the_page_itself_may_answer_and_no_other_page_may() {
         ] {
             assert_eq!(send(origin, site, kind).await, wanted, "{origin} {site} {kind}");
         }
-        assert_eq!(asked.await.unwrap()["behavior"], "allow");
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
         proxy.stop().await;
     });
 }

@@ -6,7 +6,7 @@ use super::*;
 async fn decided(proxy: &Proxy, tool: &str, input: Value) -> (String, String) {
     let answer = ask(proxy, json!({ "tool": tool, "input": input, "client": "ada" })).await.unwrap();
     let word = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
-    (word("behavior"), word("by"))
+    (word("decision"), word("by"))
 }
 
 fn ruled(rules: &str) -> Config {
@@ -76,7 +76,7 @@ fn always_writes_a_rule_that_people_can_read_and_change() {
         let told =
             respond(&proxy, &waiting(&proxy).await, &json!({ "decision": "allow", "always": true })).await;
         assert_eq!(told["remembered"], true, "{told}");
-        assert_eq!(asked.await.unwrap()["behavior"], "allow");
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
         let file = data(&proxy, "permissions").join("rules.toml");
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.contains("[[rules]]") && text.contains("action = \"allow\""), "{text}");
@@ -85,13 +85,13 @@ fn always_writes_a_rule_that_people_can_read_and_change() {
         assert_eq!(mode(&file), 0o600);
         // The same call passes, a slightly other one does not.
         let again = ask(&proxy, call).await.unwrap();
-        assert_eq!((&again["behavior"], &again["by"]), (&json!("allow"), &json!("rules.toml rule 1")));
+        assert_eq!((&again["decision"], &again["by"]), (&json!("allow"), &json!("rules.toml rule 1")));
         let other = json!({ "tool": "Bash", "input": { "command": "make -j2 'axb'", "n": 3 } });
         let asked = ask(&proxy, other);
         let told =
             respond(&proxy, &waiting(&proxy).await, &json!({ "decision": "deny", "always": "tool" })).await;
         assert_eq!(told["remembered"], true, "{told}");
-        assert_eq!(asked.await.unwrap()["behavior"], "deny");
+        assert_eq!(asked.await.unwrap()["decision"], "deny");
         assert_eq!(decided(&proxy, "Bash", json!({ "command": "anything" })).await.1, "rules.toml rule 2");
         // What the operator writes counts at the next call.
         std::fs::write(&file, "[[rules]]\naction = \"allow\"\ntool = \"Bash\"\n").unwrap();
@@ -121,7 +121,7 @@ fn a_broken_file_allows_nothing_and_is_told() {
         let told =
             respond(&proxy, &waiting(&proxy).await, &json!({ "decision": "allow", "always": true })).await;
         assert_eq!(told["remembered"], false, "{told}");
-        assert_eq!(asked.await.unwrap()["behavior"], "allow");
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
         proxy.stop().await;
     });
 }

@@ -18,19 +18,19 @@ fn a_person_allows_denies_and_edits() {
         assert!(record["expires_in"].as_f64().unwrap() > 20.0, "{record}");
         assert_eq!(respond(&proxy, &record, &json!({ "decision": "allow" })).await["status"], "allowed");
         let answer = asked.await.unwrap();
-        assert_eq!(answer["behavior"], "allow");
-        assert_eq!(answer["updated_input"], json!({ "command": "touch a" }));
+        assert_eq!(answer["decision"], "allow");
+        assert_eq!(answer["input"], json!({ "command": "touch a" }));
 
         let asked = ask(&proxy, call("rm b"));
         let record = waiting(&proxy).await;
         respond(&proxy, &record, &json!({ "decision": "deny", "message": "not that" })).await;
         let answer = asked.await.unwrap();
-        assert_eq!((&answer["behavior"], &answer["message"]), (&json!("deny"), &json!("not that")));
+        assert_eq!((&answer["decision"], &answer["message"]), (&json!("deny"), &json!("not that")));
 
         let asked = ask(&proxy, call("rm c"));
         let record = waiting(&proxy).await;
         respond(&proxy, &record, &json!({ "decision": "allow", "input": { "command": "ls" } })).await;
-        assert_eq!(asked.await.unwrap()["updated_input"], json!({ "command": "ls" }));
+        assert_eq!(asked.await.unwrap()["input"], json!({ "command": "ls" }));
         proxy.logged("tool call denied").await;
         proxy.logged("\\\"edited\\\":true").await;
         let log = proxy.log();
@@ -47,7 +47,7 @@ fn only_the_first_answer_counts_and_what_is_unknown_is_404() {
         let asked = ask(&proxy, call("x"));
         let record = waiting(&proxy).await;
         respond(&proxy, &record, &json!({ "decision": "deny" })).await;
-        assert_eq!(asked.await.unwrap()["behavior"], "deny");
+        assert_eq!(asked.await.unwrap()["decision"], "deny");
         let again = proxy.client().post(&respond_path(&record), &json!({ "decision": "allow" })).await;
         assert_eq!(again.expect(409).json()["error"]["message"], "this request is denied already");
         let one = proxy.client().get(&format!("/permissions/{}", record["id"].as_str().unwrap())).await;
@@ -82,7 +82,7 @@ fn wrong_answers_are_told_and_decide_nothing() {
         }
         proxy.client().post_bytes(&respond_path(&record), "{").await.expect(400);
         respond(&proxy, &record, &json!({ "decision": "allow" })).await;
-        assert_eq!(asked.await.unwrap()["behavior"], "allow");
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
         proxy.stop().await;
     });
 }
@@ -94,7 +94,7 @@ fn nobody_in_time_is_a_no_unless_the_operator_says_otherwise() {
             let config = asking("1s").toml(&format!("plugins.permissions.on_timeout = \"{setting}\""));
             let proxy = Proxy::start(config).await;
             let answer = ask(&proxy, call("x")).await.unwrap();
-            assert_eq!((&answer["behavior"], &answer["by"]), (&json!(wanted), &json!("timeout")));
+            assert_eq!((&answer["decision"], &answer["by"]), (&json!(wanted), &json!("timeout")));
             let list = proxy.client().get("/permissions").await.expect(200).json();
             assert_eq!(list["permissions"], json!([]));
             proxy.stop().await;
@@ -112,14 +112,14 @@ fn what_waits_and_what_it_holds_is_bounded() {
         let (one, two) = (ask(&proxy, call("1")), ask(&proxy, call("2")));
         let records = waiting_for(&proxy, 2).await;
         let third = ask(&proxy, call("3")).await.unwrap();
-        assert_eq!((&third["behavior"], &third["by"]), (&json!("deny"), &json!("full")));
+        assert_eq!((&third["decision"], &third["by"]), (&json!("deny"), &json!("full")));
         let large = ask(&proxy, call(&"x".repeat(2000))).await.unwrap();
-        assert_eq!((&large["behavior"], &large["by"]), (&json!("deny"), &json!("size")));
+        assert_eq!((&large["decision"], &large["by"]), (&json!("deny"), &json!("size")));
         for record in &records {
             respond(&proxy, record, &json!({ "decision": "allow" })).await;
         }
-        assert_eq!(one.await.unwrap()["behavior"], "allow");
-        assert_eq!(two.await.unwrap()["behavior"], "allow");
+        assert_eq!(one.await.unwrap()["decision"], "allow");
+        assert_eq!(two.await.unwrap()["decision"], "allow");
         proxy.stop().await;
     });
 }
@@ -136,7 +136,7 @@ fn fifty_wait_at_once_and_each_gets_its_own_answer() {
         }
         for (number, asked) in asked.into_iter().enumerate() {
             let wanted = if number.is_multiple_of(2) { "allow" } else { "deny" };
-            assert_eq!(asked.await.unwrap()["behavior"], wanted, "{number}");
+            assert_eq!(asked.await.unwrap()["decision"], wanted, "{number}");
         }
         proxy.stop().await;
     });
@@ -176,7 +176,7 @@ fn a_reload_loses_nobody_who_waits() {
         .await;
         assert_eq!(waiting(&proxy).await["id"], record["id"]);
         respond(&proxy, &record, &json!({ "decision": "allow" })).await;
-        assert_eq!(asked.await.unwrap()["behavior"], "allow");
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
         proxy.stop().await;
     });
 }

@@ -96,7 +96,7 @@ fn the_end_of_the_proxy_waits_for_nobody() {
         proxy.terminate();
         let answer = asked.await.unwrap();
         assert_eq!(
-            (&answer["behavior"], &answer["message"]),
+            (&answer["decision"], &answer["message"]),
             (&json!("deny"), &json!("the proxy is ending"))
         );
         assert!(raw.until("\"status\":\"withdrawn\"").await);
