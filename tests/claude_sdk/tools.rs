@@ -72,6 +72,21 @@ fn a_plugin_decides_when_there_is_one() {
     });
 }
 
+#[test]
+fn the_bundled_permissions_decide_too() {
+    support::run(async {
+        for (default, told) in [("allow", "ran"), ("deny", "denied")] {
+            let house = House::configured(|config| {
+                config
+                    .toml(&format!("plugins.permissions.default = \"{default}\""))
+                    .toml("plugins.claude_sdk.show_tools = \"ignore\"")
+            })
+            .await;
+            assert_eq!(text(&house, PATH).await, told, "{default}");
+        }
+    });
+}
+
 fn with_tool(messages: Value) -> Value {
     json!({
         "model": "fake-1", "max_tokens": 50, "messages": messages,
