@@ -62,7 +62,7 @@ impl Key {
         let secret = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
         let key = Key {
             name: name.to_owned(),
-            hash: hash(secret.as_bytes()),
+            hash: hash(&digest(secret.as_bytes())),
             created: now(),
             expires,
             providers,
@@ -99,10 +99,16 @@ impl fmt::Debug for NewKey {
     }
 }
 
-/// The hash under which a key is kept.
-pub(crate) fn hash(key: &[u8]) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, key);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+/// SHA-256.
+pub(crate) fn digest(key: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, key).as_ref());
+    out
+}
+
+/// A digest as a key is kept under it.
+pub(crate) fn hash(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Seconds since 1970.
@@ -120,7 +126,7 @@ mod tests {
         let new =
             Key::make("desk", None, vec!["mock".into()], vec!["claude-*".into(), "gpt-5".into()]).unwrap();
         assert!(new.secret.expose().starts_with("ccp_") && new.secret.expose().len() == 47);
-        assert_eq!(new.key.hash, hash(new.secret.expose().as_bytes()));
+        assert_eq!(new.key.hash, hash(&digest(new.secret.expose().as_bytes())));
         assert!(!format!("{new:?} {:?}", new.key).contains(&new.secret.expose()[4..]));
         let permitted = |provider, model| new.key.permit(provider, model).is_ok();
         assert!(permitted("mock", "claude-x") && permitted("mock", "gpt-5") && permitted("mock", ""));

@@ -8,5 +8,6 @@ mod key;
 mod ring;
 
 pub use file::{KeyFile, Problem};
+pub(crate) use key::digest;
 pub use key::{Key, NewKey};
 pub use ring::KeyRing;

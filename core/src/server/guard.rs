@@ -17,7 +17,7 @@ use super::host::{Host, Hosts};
 use crate::body::Body;
 use crate::error::{Error, Kind, Result};
 use crate::exchange::Client;
-use crate::keys::{KeyFile, KeyRing};
+use crate::keys::{KeyFile, KeyRing, digest};
 use crate::settings::ServerSettings;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -123,7 +123,7 @@ impl Guard {
         if local.as_ref().is_some_and(|local| equal(local, &sent)) {
             return Some(Client { id: Arc::from("local"), key: None });
         }
-        let key = keys.find(value)?;
+        let key = keys.find(&sent)?;
         Some(Client { id: Arc::from(key.name.as_str()), key: Some(key) })
     }
 
@@ -320,12 +320,6 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
-    out
 }
 
 /// Equal, in a time that does not depend on where they differ. Digests are compared, so that the
