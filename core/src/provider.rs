@@ -18,24 +18,15 @@ use crate::transform::{Loss, Transformer};
 /// Speaks to one provider. A plugin runtime has at most one.
 pub trait Provider: Send + Sync + 'static {
     /// Step 7: method, path, headers, credential and body of the request upstream. `body` is in the
-    /// operation's format, whatever the client's is.
+    /// operation's format, whatever the client's is. Not `sent`: for someone who only looks; whatever would have to
+    /// be asked for, such as a token that is not there yet, is left as it is known.
     fn prepare<'a>(
         &'a self,
         exchange: &'a Arc<Exchange>,
         operation: &'a Operation,
         body: Document,
+        sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>>;
-
-    /// As `prepare`, for someone who only looks: whatever that would have to ask for, such as a token that is not
-    /// there yet, is left as it is known.
-    fn preview<'a>(
-        &'a self,
-        exchange: &'a Arc<Exchange>,
-        operation: &'a Operation,
-        body: Document,
-    ) -> BoxFuture<'a, Result<Outbound>> {
-        self.prepare(exchange, operation, body)
-    }
 
     /// Step 8: sends it; the answer's head is back, its bytes may still be arriving, in the operation's format.
     fn send<'a>(

@@ -22,6 +22,13 @@ pub(crate) fn field() -> Field {
     Field::map("headers", FieldKind::string(), "Header fields that every request gets")
 }
 
+/// Puts them on a request, in place of the client's.
+pub(crate) fn put(fixed: &HeaderMap, headers: &mut HeaderMap) {
+    for (name, value) in fixed {
+        headers.insert(name.clone(), value.clone());
+    }
+}
+
 /// As headers, or what is wrong with one of them.
 pub(crate) fn read(settings: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();

@@ -12,6 +12,7 @@ mod detection;
 mod factory;
 mod fixed_headers;
 mod front_door;
+mod health;
 pub mod keeper;
 mod local;
 mod memory;

@@ -92,7 +92,7 @@ async fn prepare(
     operation: &Operation,
 ) -> ccproxy_core::Result<ccproxy_core::provider::Outbound> {
     let body = exchange.request.lock().body.clone();
-    provider.prepare(exchange, operation, body).await
+    provider.prepare(exchange, operation, body, true).await
 }
 
 fn exchange(prefix: &str, recorded: &Recorded, body: Bytes) -> Arc<Exchange> {

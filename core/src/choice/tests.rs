@@ -55,6 +55,7 @@ impl Provider for Silent {
         _: &'a Arc<Exchange>,
         _: &'a Operation,
         _: Document,
+        _sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
         Box::pin(async { Err(Error::internal("nothing is sent")) })
     }

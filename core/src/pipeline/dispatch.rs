@@ -109,10 +109,7 @@ pub(super) async fn prepare<'a>(
 ) -> Result<Ready<'a>> {
     let (client, operation) = (operation, operation.inner());
     let Request { body, mut losses, back } = turn::request(exchange, client, wanted.body, wanted.asked)?;
-    let mut outbound = match wanted.sent {
-        true => provider.prepare(exchange, operation, body).await?,
-        false => provider.preview(exchange, operation, body).await?,
-    };
+    let mut outbound = provider.prepare(exchange, operation, body, wanted.sent).await?;
     // A provider may not take all of its own format, either.
     losses.append(&mut outbound.losses);
     if route.links.stream || route.links.answer_body || back.is_some() {

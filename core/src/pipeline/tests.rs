@@ -99,6 +99,7 @@ impl Provider for Source {
         _: &'a Arc<Exchange>,
         _: &'a Operation,
         body: Document,
+        _sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
         Box::pin(async move {
             Ok(Outbound {

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::base_url::BaseUrl;
 use crate::credentials::Credentials;
+use crate::fixed_headers;
 use crate::local::OF_OPENAI;
 use crate::relay::{Asked, Relay};
 
@@ -53,9 +54,7 @@ impl Adapter {
         if !headers.contains_key(VERSION) {
             headers.insert(VERSION, CURRENT_VERSION);
         }
-        for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
-        }
+        fixed_headers::put(&self.headers, headers);
     }
 }
 
@@ -94,17 +93,9 @@ impl Provider for Adapter {
         exchange: &'a Arc<Exchange>,
         operation: &'a Operation,
         body: Document,
+        sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        Box::pin(self.outbound(exchange, operation, body, true))
-    }
-
-    fn preview<'a>(
-        &'a self,
-        exchange: &'a Arc<Exchange>,
-        operation: &'a Operation,
-        body: Document,
-    ) -> BoxFuture<'a, Result<Outbound>> {
-        Box::pin(self.outbound(exchange, operation, body, false))
+        Box::pin(self.outbound(exchange, operation, body, sent))
     }
 
     fn send<'a>(

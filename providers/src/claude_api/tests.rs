@@ -27,7 +27,7 @@ fn exchange(uri: &str, headers: &[(&str, &str)], body: &str) -> Arc<Exchange> {
 async fn prepare(adapter: &Adapter, operation: &'static str, exchange: &Arc<Exchange>) -> Result<Outbound> {
     let operation = Operation::new(operation, Arc::new(AnthropicMessages));
     let body = exchange.request.lock().body.clone();
-    adapter.prepare(exchange, &operation, body).await
+    adapter.prepare(exchange, &operation, body, true).await
 }
 
 fn names(headers: &HeaderMap) -> Vec<&str> {

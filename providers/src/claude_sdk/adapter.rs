@@ -132,6 +132,7 @@ impl Provider for Adapter {
         exchange: &'a Arc<Exchange>,
         _operation: &'a Operation,
         body: Document,
+        _sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
         let request = exchange.request.lock();
         let path = request.uri.path_and_query().cloned();

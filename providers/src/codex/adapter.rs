@@ -189,22 +189,11 @@ impl Provider for Adapter {
         exchange: &'a Arc<Exchange>,
         operation: &'a Operation,
         body: Document,
+        sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
         match operation.name {
-            "models" => Box::pin(self.list(exchange, operation, true)),
-            _ => Box::pin(self.responses(exchange, operation, body, true)),
-        }
-    }
-
-    fn preview<'a>(
-        &'a self,
-        exchange: &'a Arc<Exchange>,
-        operation: &'a Operation,
-        body: Document,
-    ) -> BoxFuture<'a, Result<Outbound>> {
-        match operation.name {
-            "models" => Box::pin(self.list(exchange, operation, false)),
-            _ => Box::pin(self.responses(exchange, operation, body, false)),
+            "models" => Box::pin(self.list(exchange, operation, sent)),
+            _ => Box::pin(self.responses(exchange, operation, body, sent)),
         }
     }
 

@@ -23,6 +23,7 @@ use ccproxy_core::{Error, Result};
 
 use crate::detection::Detection;
 use crate::factory::Factory;
+use crate::health;
 use crate::oauth::Logins;
 use adapter::Adapter;
 use config::Config;
@@ -60,27 +61,13 @@ struct Runtime {
 impl PluginRuntime for Runtime {
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(async {
-            let credential = self.adapter.credential();
             let cli = match &self.detection {
                 Some(detection) => detection.look().await,
                 None => None,
             };
-            let health = match credential.kind {
-                "none" => Health::warn(credential.hint.clone()),
-                _ => Health::pass(),
-            };
-            health
-                .with("type", "provider")
-                .with("initialized", true)
-                .with("has_adapter", true)
-                .with("has_detection", self.detection.is_some())
-                .with("has_credentials", credential.present)
-                .with("credential", credential.kind)
-                .with("credential_hint", credential.hint)
-                .with("base_url", self.config.base_url.as_str())
-                .with("websocket", self.config.websocket)
-                .with("cli_version", cli.as_ref().and_then(|cli| cli.version.clone()))
-                .with("cli_path", cli.map(|cli| cli.path.display().to_string()))
+            let credential = self.adapter.credential();
+            let health = health::of(credential, None, &self.config.base_url, self.detection.is_some());
+            health::with_cli(health.with("websocket", self.config.websocket), cli)
         })
     }
 

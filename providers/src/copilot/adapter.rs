@@ -143,9 +143,7 @@ impl Adapter {
             if !headers.contains_key(EDITOR) {
                 headers.insert(EDITOR, SELF);
             }
-            for (name, value) in &self.headers {
-                headers.insert(name.clone(), value.clone());
-            }
+            fixed_headers::put(&self.headers, headers);
         };
         let asked = Asked { exchange: client, operation, body, foreign: OF_ANTHROPIC, path };
         let Some(exchange) = self.exchange() else {
@@ -181,17 +179,9 @@ impl Provider for Adapter {
         exchange: &'a Arc<ClientExchange>,
         operation: &'a Operation,
         body: Document,
+        sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
-        Box::pin(self.outbound(exchange, operation, body, true))
-    }
-
-    fn preview<'a>(
-        &'a self,
-        exchange: &'a Arc<ClientExchange>,
-        operation: &'a Operation,
-        body: Document,
-    ) -> BoxFuture<'a, Result<Outbound>> {
-        Box::pin(self.outbound(exchange, operation, body, false))
+        Box::pin(self.outbound(exchange, operation, body, sent))
     }
 
     fn send<'a>(

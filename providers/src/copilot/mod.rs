@@ -20,6 +20,7 @@ use ccproxy_core::{Error, Result};
 
 use crate::Configured;
 use crate::factory::Factory;
+use crate::health;
 use crate::oauth::Logins;
 use adapter::Adapter;
 use config::Config;
@@ -72,23 +73,9 @@ struct Runtime {
 
 impl PluginRuntime for Runtime {
     fn health(&self) -> BoxFuture<'_, Health> {
-        Box::pin(async {
-            let credential = self.adapter.credential();
-            let health = match (credential.kind, self.adapter.trouble()) {
-                ("none", _) => Health::warn(credential.hint.clone()),
-                (_, Some(trouble)) => Health::warn(trouble),
-                _ => Health::pass(),
-            };
-            health
-                .with("type", "provider")
-                .with("initialized", true)
-                .with("has_adapter", true)
-                .with("has_detection", false)
-                .with("has_credentials", credential.present)
-                .with("credential", credential.kind)
-                .with("credential_hint", credential.hint)
-                .with("base_url", self.adapter.host())
-        })
+        let (credential, trouble) = (self.adapter.credential(), self.adapter.trouble());
+        let health = health::of(credential, trouble, &self.adapter.host(), false);
+        Box::pin(std::future::ready(health))
     }
 
     fn provider(&self) -> Option<Arc<dyn Provider>> {

@@ -146,7 +146,7 @@ async fn ask(
     let asking =
         Exchange::begin(exchange.peer, exchange.client.clone(), exchange.generation.clone(), request);
     let operation = operation.inner();
-    let outbound = provider.prepare(&asking, operation, Document::default()).await.map_err(told)?;
+    let outbound = provider.prepare(&asking, operation, Document::default(), true).await.map_err(told)?;
     let answer = provider.send(&asking, operation, outbound).await.map_err(told)?;
     if answer.status != StatusCode::OK {
         return Err(format!("it answered {}", answer.status.as_u16()));

@@ -134,6 +134,7 @@ impl Provider for Adapter {
         exchange: &'a Arc<Exchange>,
         _operation: &'a Operation,
         body: Document,
+        _sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();

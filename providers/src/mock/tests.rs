@@ -41,7 +41,7 @@ async fn ask(operation: &'static str, path: &str, body: &Value) -> Answer {
     let adapter = Adapter::new(Duration::ZERO);
     let operation = Operation::new(operation, format(operation));
     let outbound = adapter
-        .prepare(&exchange, &operation, Document::new(Bytes::from(body.to_string())))
+        .prepare(&exchange, &operation, Document::new(Bytes::from(body.to_string())), true)
         .await
         .expect("prepared");
     adapter.send(&exchange, &operation, outbound).await.expect("an answer")

@@ -14,6 +14,7 @@ use http::uri::Uri;
 
 use crate::base_url::BaseUrl;
 use crate::credentials::Credentials;
+use crate::fixed_headers;
 use crate::local::OF_ANTHROPIC;
 use crate::relay::{Asked, Relay};
 
@@ -37,12 +38,6 @@ impl Adapter {
         }
         Ok(Adapter { relay: Relay { base, credentials, upstream }, headers })
     }
-
-    fn adjust(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
-        }
-    }
 }
 
 /// The path below the base URL.
@@ -64,9 +59,10 @@ impl Provider for Adapter {
         exchange: &'a Arc<Exchange>,
         operation: &'a Operation,
         body: Document,
+        sent: bool,
     ) -> BoxFuture<'a, Result<Outbound>> {
         let asked = Asked { exchange, operation, body, foreign: OF_ANTHROPIC, path };
-        Box::pin(self.relay.outbound(asked, true, |headers, _| self.adjust(headers)))
+        Box::pin(self.relay.outbound(asked, sent, |headers, _| fixed_headers::put(&self.headers, headers)))
     }
 
     fn send<'a>(

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::credentials::{Credentials, Place, Wanted};
 use crate::factory::Factory;
+use crate::health;
 use crate::{Configured, Memory};
 use crate::{fixed_headers, own};
 use adapter::Adapter;
@@ -95,22 +96,8 @@ struct Runtime {
 
 impl PluginRuntime for Runtime {
     fn health(&self) -> BoxFuture<'_, Health> {
-        Box::pin(async {
-            let credential = self.adapter.credential();
-            let health = match credential.kind {
-                "none" => Health::warn(credential.hint.clone()),
-                _ => Health::pass(),
-            };
-            health
-                .with("type", "provider")
-                .with("initialized", true)
-                .with("has_adapter", true)
-                .with("has_detection", false)
-                .with("has_credentials", credential.present)
-                .with("credential", credential.kind)
-                .with("credential_hint", credential.hint)
-                .with("base_url", self.base_url.as_str())
-        })
+        let health = health::of(self.adapter.credential(), None, &self.base_url, false);
+        Box::pin(std::future::ready(health))
     }
 
     fn provider(&self) -> Option<Arc<dyn Provider>> {

@@ -34,7 +34,7 @@ fn adapter(vendor: Vendor, settings: Value) -> std::result::Result<Adapter, Stri
 
 async fn prepare(adapter: &Adapter, name: &'static str, exchange: &Arc<Exchange>) -> Result<Outbound> {
     let body = exchange.request.lock().body.clone();
-    adapter.prepare(exchange, &Operation::new(name, Arc::new(OpenAiChat)), body).await
+    adapter.prepare(exchange, &Operation::new(name, Arc::new(OpenAiChat)), body, true).await
 }
 
 fn ollama() -> Vendor {
