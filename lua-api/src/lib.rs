@@ -7,6 +7,7 @@ pub mod api;
 pub mod data;
 pub mod handle;
 pub mod host;
+pub mod reference;
 
 mod discovery;
 mod engine;
@@ -51,6 +52,8 @@ mod setting;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod witness;
 
 pub use breaker::BreakerSettings;
 pub use discovery::{Bundled, DiscoveryError, discover};

@@ -12,9 +12,10 @@ use ccproxy_core::exchange::Exchange;
 use ccproxy_core::middleware::BodyAccess;
 use ccproxy_core::step::BoxFuture;
 use http_body::Frame;
-use mlua::{Function, MetaMethod, Table, UserData, UserDataMethods, Value};
+use mlua::{Function, MetaMethod, MultiValue, Table, UserData, UserDataMethods, Value};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::args::Args;
 use crate::call::{Allowed, Begun, call, gone};
 use crate::emit;
 use crate::handle::view::View;
@@ -132,13 +133,14 @@ struct StreamHandle {
 
 impl UserData for StreamHandle {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_async_method("send", |_, this, event: Value| async move {
-            let bytes = this.render(&event)?;
+        methods.add_async_method("send", |_, this, values: MultiValue| async move {
+            let bytes = this.render(&Args::new("stream:send", values).any(1))?;
             let sender = this.sender.clone();
             drop(this);
             push(sender, bytes).await
         });
-        methods.add_async_method("comment", |_, this, text: String| async move {
+        methods.add_async_method("comment", |_, this, values: MultiValue| async move {
+            let text = Args::new("stream:comment", values).utf8(1)?;
             if text.len() > 1000 || text.contains(['\r', '\n', '\0']) {
                 return Err(mlua::Error::runtime("a comment is one short line"));
             }

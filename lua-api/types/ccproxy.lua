@@ -23,6 +23,10 @@ ccproxy.DONE = nil
 ccproxy.version = ""
 
 --- Whether this version has a part of the `ccproxy` table: `ccproxy.has("http")`.
+--- ```lua
+--- ccproxy.has("kv") -- => true
+--- ccproxy.has("teleport") -- => false
+--- ```
 ---@param feature string
 ---@return boolean
 function ccproxy.has(feature) end
@@ -127,11 +131,28 @@ function ccproxy.has(feature) end
 local Stream = {}
 
 --- Sends an event; waits when the client is slow. False when the client is gone.
+--- ```lua
+--- return {
+---   sse = function(stream)
+---     stream:send({ event = "tick", data = { count = 1 } })
+---     stream:send({ data = "bye" })
+---   end,
+--- }
+--- ```
 ---@param event ccproxy.StreamedEvent
 ---@return boolean
 function Stream:send(event) end
 
 --- Sends a comment, which keeps the connection open.
+--- ```lua
+--- return {
+---   sse = function(stream)
+---     while stream:comment("still here") do
+---       ccproxy.time.sleep(15)
+---     end
+---   end,
+--- }
+--- ```
 ---@param text string
 ---@return boolean
 function Stream:comment(text) end
@@ -157,14 +178,31 @@ function Stream:comment(text) end
 local Headers = {}
 
 --- Every value of a repeated field.
+--- ```lua
+--- req.headers:all("accept") -- => { "*/*", "text/html" }
+--- ```
 ---@param name string
 ---@return string[]
 function Headers:all(name) end
 
 --- Adds a field beside those of the same name.
+--- ```lua
+--- req.headers:add("x-tag", "blue")
+--- req.headers:add("x-tag", "green")
+--- req.headers:all("x-tag") -- => { "blue", "green" }
+--- ```
 ---@param name string
 ---@param value string|number
 function Headers:add(name, value) end
+
+--- Walks the fields, as `for name, value in headers do` does.
+--- ```lua
+--- for name, value in req.headers:pairs() do
+---   ccproxy.log.debug(name, { value = value })
+--- end
+--- ```
+---@return fun(): string?, string?
+function Headers:pairs() end
 
 --- A request of a client.
 ---@class ccproxy.Request
@@ -195,6 +233,13 @@ function Headers:add(name, value) end
 local Response = {}
 
 --- Waits for the whole body of an answer that `next()` returned, so that `body` is there.
+--- ```lua
+--- local res, err = next()
+--- if res and res.stream and res:read() then
+---   ccproxy.log.info("an answer", { bytes = res.body:size() })
+--- end
+--- return res or err
+--- ```
 ---@return boolean
 function Response:read() end
 

@@ -9,6 +9,11 @@
 ---@field headers table<string, string>
 
 --- Makes an error.
+--- ```lua
+--- local err = ccproxy.error(429, "rate_limit_error", "too many requests", { ["retry-after"] = 60 })
+--- err.status -- => 429
+--- return err
+--- ```
 ---@param status integer 400 to 599
 ---@param type string Such as `rate_limit_error`.
 ---@param message string One sentence; the client may see it.

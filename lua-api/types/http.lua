@@ -25,17 +25,39 @@ ccproxy.http = {}
 ---@field body string
 ---@field json fun(self?: ccproxy.http.Answer): any, ccproxy.Error?
 
+--- Asks, and waits for the whole answer.
+--- ```lua
+--- local answer, err = ccproxy.http.request({ method = "PUT", url = "https://api.example.com/echo", json = { on = true }, timeout = "3s" })
+--- if not answer then
+---   ccproxy.log.warn("no answer", { why = err.message })
+--- end
+--- ```
 ---@param request ccproxy.http.Request
 ---@return ccproxy.http.Answer? answer
 ---@return ccproxy.Error? err Of type `denied`, `timeout`, `too_large` or `connection`.
 function ccproxy.http.request(request) end
 
+--- Asks with `GET`.
+--- ```lua
+--- local answer, err = ccproxy.http.get("https://api.example.com/json", { timeout = "2s" })
+--- if answer and answer.status == 200 then
+---   local data = answer:json()
+---   ccproxy.log.info("prices", { data = data })
+--- end
+--- ```
 ---@param url string
 ---@param options? ccproxy.http.Options
 ---@return ccproxy.http.Answer? answer
 ---@return ccproxy.Error? err
 function ccproxy.http.get(url, options) end
 
+--- Asks with `POST`.
+--- ```lua
+--- local answer, err = ccproxy.http.post("https://api.example.com/echo", { json = { text = "an exchange failed" } })
+--- if not answer then
+---   ccproxy.log.warn("the hook was not told", { why = err.message })
+--- end
+--- ```
 ---@param url string
 ---@param options? ccproxy.http.BodyOptions
 ---@return ccproxy.http.Answer? answer

@@ -118,13 +118,19 @@ fn describe(lua: &Lua, builder: &'static Builder, args: &Args) -> mlua::Result<D
     Ok(Described { order, field: Field { name: String::new(), doc, kind, default, required } })
 }
 
+/// What every builder takes.
+const COMMON: &[&str] = &["doc", "required", "default"];
+
 fn check_names(builder: &Builder, args: &Args, options: &Table) -> mlua::Result<()> {
+    #[cfg(test)]
+    for name in COMMON.iter().chain(builder.options) {
+        crate::witness::note(builder.name, &format!("{}.{name}", builder.place));
+    }
     options.for_each(|key: Value, _: Value| {
         let known = match &key {
             Value::String(name) => {
                 let name = name.to_string_lossy();
-                ["doc", "required", "default"].contains(&name.as_str())
-                    || builder.options.contains(&name.as_str())
+                COMMON.contains(&name.as_str()) || builder.options.contains(&name.as_str())
             }
             _ => false,
         };

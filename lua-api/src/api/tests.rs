@@ -82,6 +82,28 @@ fn vm(host: &Arc<Host>) -> Lua {
     lua
 }
 
+/// A VM of a running plugin and nothing else.
+pub(crate) fn bare(capabilities: &[&str]) -> Lua {
+    let lua = Lua::new();
+    let table = install(&lua, &running(capabilities)).expect("the table is built");
+    lua.globals().set("ccproxy", table).expect("a global");
+    lua
+}
+
+/// A VM of a plugin with every right, whose files are in a folder of their own and which may ask a server.
+/// The server's address is given, and it answers while the test runs.
+pub(crate) async fn served() -> (Lua, String) {
+    let server = server::Server::start().await;
+    let base = format!("http://{}", server.address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let lua = Lua::new();
+    let host = running_in(folder.path().join("probe"), &["kv", "files", &format!("http:{}", server.address)]);
+    let table = install(&lua, &host).expect("the table is built");
+    lua.globals().set("ccproxy", table).expect("a global");
+    lua.set_app_data((server, folder));
+    (lua, base)
+}
+
 async fn run(lua: &Lua, name: &str, text: &str) {
     if let Err(error) = lua.load(text).set_name(format!("@{name}.lua")).exec_async().await {
         panic!("{error}");

@@ -48,6 +48,12 @@ const EDITS: &[(&str, &str, Method)] = &[
     ("delete", "body:delete", delete),
 ];
 
+/// The methods by name.
+#[cfg(test)]
+pub(super) fn methods() -> impl Iterator<Item = &'static str> {
+    READS.iter().chain(EDITS).map(|(name, ..)| *name)
+}
+
 impl BodyHandle {
     /// A handle on the document in `slot`.
     pub fn new(slot: Arc<dyn BodySlot>) -> Self {

@@ -139,7 +139,7 @@ impl EventHandle {
     }
 }
 
-const FIELDS: &[&str] = &["name", "type", "index", "raw", "data", "text"];
+pub(super) const FIELDS: &[&str] = &["name", "type", "index", "raw", "data", "text"];
 
 impl UserData for EventHandle {
     // One function for all fields: see `HeadersHandle`.

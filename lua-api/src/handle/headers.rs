@@ -4,10 +4,12 @@ use http::header::Entry;
 use http::{HeaderMap, HeaderName};
 use mlua::{
     BString, Function, Lua, LuaString, MetaMethod, MultiValue, UserData, UserDataMethods, UserDataRef, Value,
+    Variadic,
 };
 
 use super::place::Place;
 use super::policy;
+use crate::args::Args;
 
 /// The userdata.
 pub(crate) struct HeadersHandle(pub(crate) Place);
@@ -19,7 +21,7 @@ impl UserData for HeadersHandle {
         // Text goes in and out without a reference of its own in the VM.
         methods.add_meta_method(MetaMethod::Index, |lua, this, name: String| match this.get(lua, &name)? {
             Some(text) => Ok(Value::String(text)),
-            None if Methods::NAMES.contains(&name.as_str()) => Ok(Methods::find(lua, &name)),
+            None if METHODS.contains(&name.as_str()) => Ok(Methods::find(lua, &name)),
             None => Ok(Value::Nil),
         });
         methods.add_meta_method(MetaMethod::NewIndex, |_, this, (name, value): (String, Value)| {
@@ -35,6 +37,9 @@ impl UserData for HeadersHandle {
     }
 }
 
+/// The methods by name.
+pub(super) const METHODS: &[&str] = &["all", "add", "pairs"];
+
 /// The methods of headers, made once a VM. A header of the same name hides its method.
 struct Methods {
     all: Function,
@@ -42,21 +47,24 @@ struct Methods {
     pairs: Function,
 }
 
+/// The headers of a method call, and its arguments.
+type Call = (UserDataRef<HeadersHandle>, Variadic<Value>);
+
 /// Makes the methods of a VM's headers.
 pub(crate) fn prepare(lua: &Lua) -> mlua::Result<()> {
-    let all = lua.create_function(|_, (this, name): (UserDataRef<HeadersHandle>, String)| this.all(&name))?;
-    let add =
-        lua.create_function(|_, (this, name, value): (UserDataRef<HeadersHandle>, String, Value)| {
-            this.add(&name, &value)
-        })?;
-    let pairs = lua.create_function(|lua, this: UserDataRef<HeadersHandle>| this.iterate(lua))?;
+    let all = lua.create_function(|_, (this, values): Call| {
+        this.all(&Args::new("headers:all", values.into_iter().collect()).utf8(1)?)
+    })?;
+    let add = lua.create_function(|_, (this, values): Call| {
+        let args = Args::new("headers:add", values.into_iter().collect());
+        this.add(&args.utf8(1)?, &args.any(2))
+    })?;
+    let pairs = lua.create_function(|lua, (this, _): Call| this.iterate(lua))?;
     lua.set_app_data(Methods { all, add, pairs });
     Ok(())
 }
 
 impl Methods {
-    const NAMES: &[&str] = &["all", "add", "pairs"];
-
     fn find(lua: &Lua, name: &str) -> Value {
         let Some(methods) = lua.app_data_ref::<Methods>() else { return Value::Nil };
         Value::Function(match name {

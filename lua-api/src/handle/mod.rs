@@ -54,6 +54,18 @@ pub(crate) fn prepare(lua: &mlua::Lua) -> mlua::Result<()> {
     response::prepare(lua)
 }
 
+/// The fields and methods of the handles, by the name of their class in the stubs.
+#[cfg(test)]
+pub(crate) fn fields() -> [(&'static str, Vec<&'static str>); 5] {
+    [
+        ("Request", request::FIELDS.to_vec()),
+        ("Response", response::FIELDS.to_vec()),
+        ("StreamEvent", event::FIELDS.to_vec()),
+        ("Headers", headers::METHODS.to_vec()),
+        ("Body", body::methods().collect()),
+    ]
+}
+
 /// The error of a field that an object has not.
 fn no_field(object: &str, field: &str, fields: &[&str]) -> mlua::Error {
     let field = crate::fault::clip(field.escape_debug().to_string());

@@ -48,7 +48,7 @@ impl UserData for RequestHandle {
     }
 }
 
-const FIELDS: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     "headers",
     "body",
     "state",

@@ -53,7 +53,7 @@ impl ResponseHandle {
     }
 }
 
-const FIELDS: &[&str] = &["status", "headers", "body", "stream", "read"];
+pub(super) const FIELDS: &[&str] = &["status", "headers", "body", "stream", "read"];
 
 impl UserData for ResponseHandle {
     // One function for all fields: see `HeadersHandle`.
