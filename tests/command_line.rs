@@ -210,6 +210,90 @@ fn plugins_are_listed_shown_checked_and_ejected() {
     });
 }
 
+const TYPED: &str = r#"
+---@type ccproxy.Plugin
+return {
+  name = "typed",
+  version = "1.0.0",
+  config = { per_minute = ccproxy.schema.integer({ default = 60, doc = "Requests a minute" }) },
+  tasks = {
+    {
+      name = "look",
+      every = "1m",
+      ---@param plugin typed.Self
+      run = function(plugin)
+        ccproxy.log.debug("limit", { most = plugin.config.per_minute })
+      end,
+    },
+  },
+}
+"#;
+
+#[test]
+fn types_are_put_beside_scripts_and_what_is_the_users_stays() {
+    support::run(async {
+        let folder = tempfile::tempdir().unwrap();
+        write_script(folder.path(), "typed", TYPED);
+        let place = folder.path().to_string_lossy().into_owned();
+        let types = |json: bool| {
+            let mut words = vec!["plugins", "types", &place, "--scripts", &place];
+            words.extend(json.then_some("--json"));
+            words
+        };
+        let (code, out, errors) = cli(Config::new().without_scripts(), &types(false)).await;
+        assert_eq!(code, 0, "{out}{errors}");
+        let made = folder.path().join(".ccproxy");
+        let settings = std::fs::read_to_string(made.join("types/plugins/typed.lua")).unwrap();
+        assert!(settings.contains("---@field per_minute integer Requests a minute\n"), "{settings}");
+        for name in ["types/kv.lua", "ccproxy.d.luau", "ccproxy.yml"] {
+            assert!(made.join(name).is_file(), "{name}");
+        }
+        let pointer = std::fs::read_to_string(folder.path().join(".luarc.json")).unwrap();
+        let pointer: Value = serde_json::from_str(&pointer).expect("JSON");
+        assert_eq!(pointer["workspace.library"], json!([".ccproxy/types"]));
+
+        // The second time: what the user wrote is kept, what is made is made anew.
+        std::fs::write(folder.path().join(".luarc.json"), "{}").unwrap();
+        std::fs::write(made.join("types/old.lua"), "").unwrap();
+        let (code, out, errors) = cli(Config::new().without_scripts(), &types(true)).await;
+        assert_eq!(code, 0, "{out}{errors}");
+        let told: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(told["kept"], json!([{ "file": ".luarc.json", "points_here": false }]));
+        assert_eq!(std::fs::read_to_string(folder.path().join(".luarc.json")).unwrap(), "{}");
+        assert!(!made.join("types/old.lua").exists());
+    });
+}
+
+/// An editor's checker knows the settings of a plugin, and finds one that is not there. Runs where it is installed.
+#[test]
+fn a_setting_that_is_not_there_is_found_by_the_editor() {
+    support::run(async {
+        let there = std::process::Command::new("emmylua_check").arg("--version").output();
+        if !there.is_ok_and(|output| output.status.success()) {
+            eprintln!("emmylua_check is not installed: the types of settings are not tried");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().to_string_lossy().into_owned();
+        for (setting, sound) in [("per_minute", true), ("per_hour", false)] {
+            write_script(
+                folder.path(),
+                "typed",
+                &TYPED.replace("config.per_minute", &format!("config.{setting}")),
+            );
+            let words = ["plugins", "types", &place, "--scripts", &place];
+            let (code, out, errors) = cli(Config::new().without_scripts(), &words).await;
+            assert_eq!(code, 0, "{out}{errors}");
+            let mut check = tokio::process::Command::new("emmylua_check");
+            check.args([".", "--warnings-as-errors"]).current_dir(folder.path());
+            let checked = check.output().await.unwrap();
+            let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+            assert_eq!(checked.status.success(), sound, "{setting}: {said}");
+            assert_eq!(said.contains("per_hour"), !sound, "{said}");
+        }
+    });
+}
+
 fn exists(folder: &Path, name: &str) -> bool {
     std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
         let path = entry.path();

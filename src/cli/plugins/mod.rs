@@ -7,6 +7,7 @@ mod list;
 mod run_task;
 mod settings;
 mod show;
+mod types;
 
 use clap::Subcommand;
 
@@ -28,6 +29,8 @@ pub(crate) enum Plugins {
     Check(check::Check),
     /// Copy a bundled plugin to a folder, for editing
     Eject(eject::Eject),
+    /// Put stubs for editors and linters beside scripts
+    Types(types::Types),
     /// Run a task of a plugin now, in the running proxy
     RunTask(run_task::RunTask),
 }
@@ -40,6 +43,7 @@ impl Plugins {
             Plugins::Settings(command) => command.run(global, output),
             Plugins::Check(command) => command.run(global, output),
             Plugins::Eject(command) => command.run(global, output),
+            Plugins::Types(command) => command.run(global, output),
             Plugins::RunTask(command) => command.run(global, output),
         }
     }
