@@ -39,5 +39,6 @@ mod refusals;
 mod reload;
 mod saves;
 mod tidy;
+mod traffic;
 mod vendors;
 mod websocket;

@@ -16,6 +16,7 @@ use crate::provider::{Operation, Provider};
 use crate::registry::Entry;
 use crate::router::{Route, Router, Target};
 use crate::step::Step;
+use crate::traffic::Traffic;
 
 /// What is live.
 pub struct Generation {
@@ -37,6 +38,8 @@ pub struct Generation {
     pub families: Vec<Family>,
     /// What credentials look like, by issuer.
     pub marks: Marks,
+    /// What has gone through, over all generations.
+    pub traffic: Arc<Traffic>,
     operations: HashMap<OperationKey, (Arc<dyn Provider>, Operation)>,
 }
 
@@ -125,8 +128,16 @@ impl Generation {
             listeners: Arc::new(Listeners::new(listeners)),
             warnings,
             routing: Arc::default(),
+            traffic: Arc::default(),
             operations,
         }
+    }
+
+    /// Counts here.
+    #[must_use]
+    pub fn with_traffic(mut self, traffic: Arc<Traffic>) -> Self {
+        self.traffic = traffic;
+        self
     }
 
     /// Decides by this at the front door.

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod router;
 pub mod server;
 pub mod sse;
+pub mod traffic;
 pub mod transform;
 pub mod upstream;
 pub mod websocket;

@@ -23,6 +23,7 @@ use crate::scheduler::Schedule;
 use crate::server::{Drain, Phase, Server};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::traffic::Traffic;
 use crate::upstream::Upstream;
 
 /// How long listeners have to hear the last events.
@@ -38,6 +39,7 @@ pub struct Proxy {
     store: Arc<Store>,
     routing: Arc<Routing>,
     oauth: Arc<oauth::Registry>,
+    traffic: Arc<Traffic>,
     me: Weak<Proxy>,
     schedules: Mutex<BTreeMap<String, (u64, Arc<Schedule>)>>,
     generations: AtomicU64,
@@ -73,6 +75,7 @@ impl Proxy {
             upstream,
             store: Arc::new(Store::default()),
             oauth: Arc::default(),
+            traffic: Arc::default(),
             me: me.clone(),
             schedules: Mutex::new(BTreeMap::new()),
             generations: AtomicU64::new(0),
@@ -108,7 +111,8 @@ impl Proxy {
         })
         .await;
         let generation = Generation::assemble(number, entries, &core_routes(&self.me), warnings);
-        let generation = Arc::new(generation.with_routing(self.routing.clone()));
+        let generation = generation.with_routing(self.routing.clone()).with_traffic(self.traffic.clone());
+        let generation = Arc::new(generation);
         self.pipeline.replace(generation.clone());
         self.bus.follow(generation.listeners.clone());
         let runtimes = generation.entries.iter().filter_map(|entry| entry.runtime.as_ref());

@@ -12,6 +12,7 @@ use mlua::Value;
 use mlua::function::AsyncCallFuture;
 
 use crate::budget::Budget;
+use crate::cost::Handler;
 use crate::fault::Fault;
 use crate::handle::next::Outside;
 use crate::handle::view::{Lease, View};
@@ -59,6 +60,7 @@ impl Begun {
 /// `renew` gives another script when this one's VM was spoiled while the call waited for its turn.
 pub(crate) fn call<'a, R, N, B, F>(
     script: Arc<Script>,
+    handler: &'a Handler,
     allowed: Allowed,
     renew: N,
     begin: B,
@@ -77,7 +79,7 @@ where
                 let entered = within(allowed.wall, script.vm.enter()).await?;
                 if !script.vm.is_dead() {
                     // Begins and runs in one turn: between two, another call may spoil the VM.
-                    let mut running = Running::begin(&script, &entered, allowed, begin)?;
+                    let mut running = Running::begin(&script, handler, &entered, allowed, begin)?;
                     match running.slice(&entered, Waker::noop()) {
                         Poll::Ready(result) => return result.and_then(|values| finish(&script, values)),
                         Poll::Pending => break running,
@@ -89,7 +91,7 @@ where
             drive(running, allowed, finish).await
         }));
     };
-    let mut running = match Running::begin(&script, &entered, allowed, begin) {
+    let mut running = match Running::begin(&script, handler, &entered, allowed, begin) {
         Ok(running) => running,
         Err(fault) => return Step::Ready(Err(fault)),
     };
@@ -103,7 +105,7 @@ where
 }
 
 /// Polls a parked coroutine, inside the gate only, until it returns or its time is over.
-async fn drive<R, F>(mut running: Running, allowed: Allowed, finish: F) -> Result<R, Fault>
+async fn drive<R, F>(mut running: Running<'_>, allowed: Allowed, finish: F) -> Result<R, Fault>
 where
     F: FnOnce(&Arc<Script>, [Value; 3]) -> Result<R, Fault>,
 {
@@ -168,17 +170,21 @@ fn woken() -> impl Future<Output = ()> {
 }
 
 /// A call that has begun. Dropped while parked, its coroutine is ended inside the gate.
-struct Running {
+struct Running<'a> {
     script: Arc<Script>,
+    handler: &'a Handler,
+    /// When it began, until its first slice, which that time counts for.
+    began: Option<Instant>,
     coroutine: Option<Coroutine>,
     budget: Budget,
     lease: Option<Lease>,
     outside: Option<Arc<Outside>>,
 }
 
-impl Running {
+impl<'a> Running<'a> {
     fn begin<B>(
         script: &Arc<Script>,
+        handler: &'a Handler,
         _inside: &Entered<'_>,
         allowed: Allowed,
         begin: B,
@@ -189,12 +195,15 @@ impl Running {
         if script.vm.is_dead() {
             return Err(Fault::Gone);
         }
+        let began = Some(Instant::now());
         let begun = begin(script)?;
         let around = begun.outside.is_some();
         let lease = begun.exchange.map(|(view, access)| Lease::new(view, access, around));
         let exchange = lease.as_ref().map(Lease::budget);
         Ok(Running {
             script: script.clone(),
+            handler,
+            began,
             coroutine: Some(begun.coroutine),
             budget: Budget::new(allowed.cpu, script.vm.limits.cpu, exchange),
             lease,
@@ -221,7 +230,7 @@ impl Running {
         }
         vm.engine.clock.start();
         vm.limit_memory();
-        let began = Instant::now();
+        let began = self.began.take().unwrap_or_else(Instant::now);
         vm.deadline.arm(allowance, began);
         let mut context = Context::from_waker(waker);
         // A panic of a host function that the script caught comes back when its value is read: `split`.
@@ -242,6 +251,7 @@ impl Running {
         };
         self.coroutine = None;
         self.script.meter.spent(self.budget.used());
+        self.handler.took(self.budget.used());
         Poll::Ready(result.map_err(|fault| self.spoil(fault)))
     }
 
@@ -253,7 +263,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         if let Some(coroutine) = self.coroutine.take() {
             self.script.vm.discard(Box::new(coroutine));

@@ -8,6 +8,7 @@ use ccproxy_core::plugin::Command;
 use ccproxy_core::step::BoxFuture;
 
 use crate::call::Begun;
+use crate::cost::Handler;
 use crate::data;
 use crate::fault::Fault;
 use crate::outcome;
@@ -18,7 +19,7 @@ use crate::script::Script;
 pub(crate) struct LuaCommand {
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) index: usize,
-    pub(crate) label: String,
+    pub(crate) handler: Arc<Handler>,
 }
 
 /// How long a command may take, waiting included: somebody sits in front of it.
@@ -37,7 +38,10 @@ impl Command for LuaCommand {
                 data::to_value(&script.vm.lua, &value, script.vm.limits.output)
                     .map_err(|refused| Fault::Value(format!("cannot print what it returned: {refused}")))
             };
-            self.plugin.call(None, self.plugin.allowed_apart(TIMEOUT), &self.label, begin, finish).get().await
+            self.plugin
+                .call(None, self.plugin.allowed_apart(TIMEOUT), &self.handler, begin, finish)
+                .get()
+                .await
         })
     }
 }

@@ -9,6 +9,7 @@ use ccproxy_core::step::{BoxFuture, Step};
 use mlua::{Function, Table, Value};
 
 use crate::call::Begun;
+use crate::cost::Handler;
 use crate::data;
 use crate::fault::Fault;
 use crate::handle::outbound;
@@ -22,7 +23,7 @@ use ccproxy_core::middleware::BodyAccess;
 pub(crate) struct LuaHook {
     plugin: Arc<Plugin>,
     index: usize,
-    label: String,
+    handler: Arc<Handler>,
 }
 
 /// The capability that shows raw bytes (`event.body`) to listeners: prompts are in them.
@@ -30,7 +31,8 @@ const WIRE: &str = "wire";
 
 impl LuaHook {
     pub(crate) fn new(plugin: Arc<Plugin>, index: usize, name: &str) -> Self {
-        LuaHook { plugin, index, label: format!("hook `{name}`") }
+        let handler = plugin.handlers.get(&format!("hook {name}"), &format!("hook `{name}`"));
+        LuaHook { plugin, index, handler }
     }
 
     fn run<'s>(&self, script: &'s Script) -> Result<&'s (Function, BodyAccess), Fault> {
@@ -52,7 +54,7 @@ impl Hook for LuaHook {
                 Ok(Begun::alone(script.vm.trampoline.call_async((run, table, &script.plugin))))
             };
             let finish = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
-            self.plugin.call(None, self.plugin.allowed(), &self.label, begin, finish).get().await
+            self.plugin.call(None, self.plugin.allowed(), &self.handler, begin, finish).get().await
         })
     }
 
@@ -64,7 +66,7 @@ impl Hook for LuaHook {
             Ok(Begun::within(script.vm.trampoline.call_async((run, out, &script.plugin)), view, *body))
         };
         let finish = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
-        self.plugin.call(Some(exchange), self.plugin.allowed(), &self.label, begin, finish)
+        self.plugin.call(Some(exchange), self.plugin.allowed(), &self.handler, begin, finish)
     }
 }
 

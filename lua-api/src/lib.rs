@@ -33,6 +33,7 @@ mod stream;
 mod budget;
 mod call;
 mod clock;
+mod cost;
 mod cpu;
 mod outcome;
 mod require;

@@ -15,6 +15,7 @@ use mlua::{AnyUserData, Function, Value};
 use crate::answer::{self, Said, wrong};
 use crate::api;
 use crate::call::Begun;
+use crate::cost::{self, Handler};
 use crate::emit;
 use crate::fault::Fault;
 use crate::handle::event::{EventHandle, EventState};
@@ -36,8 +37,33 @@ pub(crate) struct LuaMiddleware {
     pub(crate) body: BodyAccess,
     /// Exchanges go on without it when it fails, and at once while its breaker is open.
     pub(crate) open: bool,
+    /// Its functions, in the order of the moments.
+    pub(crate) handlers: Functions,
     /// Counts the events it has seen; an event's `index` is unique, not dense.
     pub(crate) events: AtomicU64,
+}
+
+/// The functions of a middleware, with what each costs.
+pub(crate) struct Functions {
+    request: Arc<Handler>,
+    response: Arc<Handler>,
+    event: Arc<Handler>,
+    chunk: Arc<Handler>,
+    around: Arc<Handler>,
+}
+
+impl Functions {
+    /// Those of the middleware called `name`.
+    pub(crate) fn of(handlers: &cost::Handlers, name: &str) -> Self {
+        let one = |moment: &str| handlers.get(&format!("{name}.{moment}"), &format!("`{moment}`"));
+        Functions {
+            request: one("request"),
+            response: one("response"),
+            event: one("event"),
+            chunk: one("chunk"),
+            around: one("around"),
+        }
+    }
 }
 
 impl LuaMiddleware {
@@ -54,13 +80,13 @@ impl LuaMiddleware {
     /// The same for what comes many times in an exchange: a plugin that used up its CPU for this one is
     /// left out of the rest of it.
     #[inline]
-    fn left_out_of(&self, exchange: &Exchange) -> bool {
+    fn left_out_of(&self, handler: &Handler, exchange: &Exchange) -> bool {
         if self.left_out() {
             return true;
         }
         let spent = if self.open { View::spent(self.plugin.key, exchange) } else { None };
         if let Some(first) = spent {
-            self.plugin.overspent(exchange, first);
+            self.plugin.overspent(handler, exchange, first);
         }
         spent.is_some()
     }
@@ -131,7 +157,7 @@ impl Middleware for LuaMiddleware {
             let run = handler(&self.moments(script)?.request)?;
             self.flow(script, exchange, run, value)
         };
-        self.plugin.call(Some(exchange), self.plugin.allowed(), "`request`", begin, finish)
+        self.plugin.call(Some(exchange), self.plugin.allowed(), &self.handlers.request, begin, finish)
     }
 
     fn response<'a>(&'a self, exchange: &'a Arc<Exchange>) -> Step<'a, Result<Flow>> {
@@ -153,7 +179,7 @@ impl Middleware for LuaMiddleware {
             let run = handler(&self.moments(script)?.response)?;
             self.flow(script, exchange, run, value)
         };
-        self.plugin.call(Some(exchange), self.plugin.allowed(), "`response`", begin, finish)
+        self.plugin.call(Some(exchange), self.plugin.allowed(), &self.handlers.response, begin, finish)
     }
 
     fn event<'a>(
@@ -161,7 +187,7 @@ impl Middleware for LuaMiddleware {
         exchange: &'a Arc<Exchange>,
         event: &'a sse::Event,
     ) -> Step<'a, Result<EventFlow>> {
-        if self.left_out_of(exchange) {
+        if self.left_out_of(&self.handlers.event, exchange) {
             return Step::Ready(Ok(EventFlow::Unchanged));
         }
         let kept: Arc<parking_lot::Mutex<Option<Arc<EventState>>>> = Arc::default();
@@ -182,11 +208,11 @@ impl Middleware for LuaMiddleware {
             let run = handler(&self.moments(script)?.event)?;
             emit::events(script, run, self.body, event, &state, value)
         };
-        self.plugin.call(Some(exchange), self.plugin.allowed(), "`event`", begin, finish)
+        self.plugin.call(Some(exchange), self.plugin.allowed(), &self.handlers.event, begin, finish)
     }
 
     fn chunk<'a>(&'a self, exchange: &'a Arc<Exchange>, bytes: &'a Bytes) -> Step<'a, Result<Option<Bytes>>> {
-        if self.left_out_of(exchange) {
+        if self.left_out_of(&self.handlers.chunk, exchange) {
             return Step::Ready(Ok(None));
         }
         let begin = move |script: &Arc<Script>| {
@@ -201,7 +227,7 @@ impl Middleware for LuaMiddleware {
             let run = handler(&self.moments(script)?.chunk)?;
             emit::chunk(run, self.body, bytes, value)
         };
-        self.plugin.call(Some(exchange), self.plugin.allowed(), "`chunk`", begin, finish)
+        self.plugin.call(Some(exchange), self.plugin.allowed(), &self.handlers.chunk, begin, finish)
     }
 
     fn around<'a>(&'a self, exchange: &'a Arc<Exchange>, next: Next) -> BoxFuture<'a, Result<Answer>> {
@@ -235,7 +261,8 @@ impl Middleware for LuaMiddleware {
                     Flow::Continue | Flow::Leave => Ok(None),
                 }
             };
-            let step = self.plugin.call(Some(exchange), self.plugin.allowed(), "`around`", begin, finish);
+            let step =
+                self.plugin.call(Some(exchange), self.plugin.allowed(), &self.handlers.around, begin, finish);
             match step.get().await? {
                 Some(answer) => Ok(answer),
                 // It neither answered nor asked: the rest of the way goes on without it.

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::breaker::{Breaker, Change};
 use crate::call::{Allowed, Begun, call, gone};
+use crate::cost::{self, Handler};
 use crate::data;
 use crate::engine::Engine;
 use crate::fault::Fault;
@@ -30,6 +31,8 @@ pub(crate) struct Plugin {
     pub(crate) declaration: Arc<Declaration>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) breaker: Breaker,
+    /// What its handlers cost.
+    pub(crate) handlers: cost::Handlers,
     pub(crate) host: Arc<Host>,
     engine: Arc<Engine>,
     sources: Arc<Sources>,
@@ -71,6 +74,7 @@ impl Plugin {
             declaration,
             meter: Arc::default(),
             breaker: Breaker::new(&engine.breaker),
+            handlers: cost::Handlers::default(),
             previous: host.context.as_ref().and_then(|context| context.previous.clone()),
             host,
             engine: engine.clone(),
@@ -133,7 +137,7 @@ impl Plugin {
         &'a self,
         exchange: Option<&Exchange>,
         allowed: Allowed,
-        label: &'a str,
+        handler: &'a Handler,
         begin: B,
         finish: F,
     ) -> Step<'a, Result<R>>
@@ -152,21 +156,21 @@ impl Plugin {
         let Some(script) = live else {
             return Step::Later(Box::pin(async move {
                 let result = match self.ready(place).await {
-                    Ok(script) => call(script, allowed, renew, begin, finish).get().await,
+                    Ok(script) => call(script, handler, allowed, renew, begin, finish).get().await,
                     Err(fault) => Err(fault),
                 };
-                self.judge(label, result)
+                self.judge(handler, result)
             }));
         };
-        match call(script, allowed, renew, begin, finish) {
-            Step::Ready(result) => Step::Ready(self.judge(label, result)),
-            Step::Later(later) => Step::Later(Box::pin(async move { self.judge(label, later.await) })),
+        match call(script, handler, allowed, renew, begin, finish) {
+            Step::Ready(result) => Step::Ready(self.judge(handler, result)),
+            Step::Later(later) => Step::Later(Box::pin(async move { self.judge(handler, later.await) })),
         }
     }
 
     /// Counts a result, moves the breaker, and turns a fault into the house's error.
     #[inline]
-    fn judge<R>(&self, label: &str, result: Result<R, Fault>) -> Result<R> {
+    fn judge<R>(&self, handler: &Handler, result: Result<R, Fault>) -> Result<R> {
         match result {
             Ok(value) => {
                 self.worked();
@@ -177,7 +181,7 @@ impl Plugin {
                 self.worked();
                 Err(error)
             }
-            Err(fault) => Err(self.failed(label, fault)),
+            Err(fault) => Err(self.failed(handler, fault)),
         }
     }
 
@@ -190,20 +194,24 @@ impl Plugin {
 
     /// It used up its CPU for an exchange, and is left out of the rest of it.
     #[cold]
-    pub(crate) fn overspent(&self, exchange: &Exchange, first: bool) {
+    pub(crate) fn overspent(&self, handler: &Handler, exchange: &Exchange, first: bool) {
         self.meter.skipped();
         if first {
-            let error = self.failed("`event`", Fault::Spent);
+            let error = self.failed(handler, Fault::Spent);
             tracing::warn!(exchange = %exchange.id, plugin = &*self.name, "{error}; the exchange goes on without it");
         }
     }
 
     #[cold]
-    fn failed(&self, label: &str, fault: Fault) -> Error {
+    fn failed(&self, handler: &Handler, fault: Fault) -> Error {
         self.meter.failed();
+        handler.failed();
         let kind = fault.kind();
         let strike = fault.is_strike();
-        let error = fault.into_error(&self.name, label);
+        let error = fault.into_error(&self.name, &handler.label);
+        if strike {
+            self.meter.struck();
+        }
         if strike && self.breaker.failed() == Some(Change::Opened) {
             tracing::error!(
                 plugin = &*self.name,
@@ -283,7 +291,8 @@ impl Plugin {
             Ok(Begun::alone(coroutine))
         };
         let done = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
-        call(script.clone(), self.allowed_apart(SETUP), gone, begin, done).get().await
+        let handler = self.handlers.get("setup", "`setup`");
+        call(script.clone(), &handler, self.allowed_apart(SETUP), gone, begin, done).get().await
     }
 }
 

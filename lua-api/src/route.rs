@@ -13,6 +13,7 @@ use mlua::{Function, Value};
 
 use crate::answer::{self, Said};
 use crate::call::Begun;
+use crate::cost::Handler;
 use crate::fault::Fault;
 use crate::handle::request;
 use crate::handle::view::View;
@@ -24,7 +25,7 @@ use crate::stream;
 pub(crate) struct LuaRoute {
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) index: usize,
-    pub(crate) label: String,
+    pub(crate) handler: Arc<Handler>,
 }
 
 impl LuaRoute {
@@ -54,7 +55,7 @@ impl RouteHandler for LuaRoute {
                     }
                 })
             };
-            self.plugin.call(Some(exchange), self.plugin.allowed(), &self.label, begin, finish).get().await
+            self.plugin.call(Some(exchange), self.plugin.allowed(), &self.handler, begin, finish).get().await
         })
     }
 }

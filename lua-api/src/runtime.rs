@@ -14,11 +14,12 @@ use serde_json::Map;
 
 use crate::call::Begun;
 use crate::command::LuaCommand;
+use crate::cost::Handler;
 use crate::data;
 use crate::fault::Fault;
 use crate::hook::LuaHook;
 use crate::manifest::Handlers;
-use crate::middleware::LuaMiddleware;
+use crate::middleware::{Functions, LuaMiddleware};
 use crate::outcome;
 use crate::plugin::Plugin;
 use crate::route::LuaRoute;
@@ -54,7 +55,13 @@ impl LuaRuntime {
             Ok(Begun::alone(script.vm.trampoline.call_async((function, &script.plugin))))
         };
         let finish = |script: &Arc<Script>, values| read(script, outcome::plain(values)?).map(Some);
-        self.plugin.call(None, self.plugin.allowed_apart(LIFE), label, begin, finish).get().await
+        let handler = self.plugin.handlers.get(label.trim_matches('`'), label);
+        self.plugin.call(None, self.plugin.allowed_apart(LIFE), &handler, begin, finish).get().await
+    }
+
+    /// A handler of this kind and name.
+    fn handler(&self, kind: &str, name: &str) -> Arc<Handler> {
+        self.plugin.handlers.get(&format!("{kind} {name}"), &format!("{kind} `{name}`"))
     }
 
     fn declares(&self, which: fn(&Handlers) -> Option<&Function>) -> bool {
@@ -121,6 +128,7 @@ impl PluginRuntime for LuaRuntime {
             index,
             body: spec.body,
             open: spec.on_error == OnError::Open,
+            handlers: Functions::of(&self.plugin.handlers, &spec.name),
             events: AtomicU64::new(1),
         }))
     }
@@ -132,14 +140,14 @@ impl PluginRuntime for LuaRuntime {
 
     fn route(&self, index: usize) -> Option<Arc<dyn RouteHandler>> {
         let spec = self.plugin.declaration.manifest.routes.get(index)?;
-        let label = format!("route `{} {}`", spec.method, spec.full_path());
-        Some(Arc::new(LuaRoute { plugin: self.plugin.clone(), index, label }))
+        let handler = self.handler("route", &format!("{} {}", spec.method, spec.full_path()));
+        Some(Arc::new(LuaRoute { plugin: self.plugin.clone(), index, handler }))
     }
 
     fn task(&self, index: usize) -> Option<Arc<dyn Task>> {
         let spec = self.plugin.declaration.manifest.tasks.get(index)?;
-        let label = format!("task `{}`", spec.name);
-        Some(Arc::new(LuaTask { plugin: self.plugin.clone(), index, label, timeout: spec.timeout }))
+        let handler = self.handler("task", &spec.name);
+        Some(Arc::new(LuaTask { plugin: self.plugin.clone(), index, handler, timeout: spec.timeout }))
     }
 
     fn command(&self, index: usize) -> Option<Arc<dyn Command>> {
@@ -148,15 +156,15 @@ impl PluginRuntime for LuaRuntime {
         let own = manifest.commands.get(index).map(|spec| &spec.name);
         let auth = || manifest.auth_commands.get(index.checked_sub(manifest.commands.len())?);
         let name = own.or_else(|| auth().map(|spec| &spec.name))?;
-        let label = format!("command `{name}`");
-        Some(Arc::new(LuaCommand { plugin: self.plugin.clone(), index, label }))
+        let handler = self.handler("command", name);
+        Some(Arc::new(LuaCommand { plugin: self.plugin.clone(), index, handler }))
     }
 
     fn services(&self) -> Vec<(String, Arc<dyn Service>)> {
         let names = self.plugin.declaration.manifest.provides.iter();
         let service = |name: &String| -> Arc<dyn Service> {
-            let label = format!("service `{name}`");
-            Arc::new(LuaService { plugin: self.plugin.clone(), name: name.clone(), label: Arc::from(label) })
+            let handler = self.handler("service", name);
+            Arc::new(LuaService { plugin: self.plugin.clone(), name: name.clone(), handler })
         };
         names.map(|name| (name.clone(), service(name))).collect()
     }
@@ -165,6 +173,7 @@ impl PluginRuntime for LuaRuntime {
         let mut stats = self.plugin.meter.stats();
         let breaker = if self.plugin.breaker.is_open() { "open" } else { "closed" };
         stats.insert("breaker".to_owned(), breaker.into());
+        stats.insert("handlers".to_owned(), self.plugin.handlers.stats());
         stats.insert("memory_bytes".to_owned(), self.plugin.memory().into());
         stats
     }

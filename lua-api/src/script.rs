@@ -37,6 +37,7 @@ pub(crate) struct Meter {
     nanos: AtomicU64,
     rebuilds: AtomicU64,
     skipped: AtomicU64,
+    strikes: AtomicU64,
 }
 
 impl Script {
@@ -137,6 +138,11 @@ impl Meter {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A call broke a limit, or raised: the breaker counts it.
+    pub(crate) fn struck(&self) {
+        self.strikes.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A VM was thrown away and built again.
     pub(crate) fn rebuilt(&self) {
         self.rebuilds.fetch_add(1, Ordering::Relaxed);
@@ -153,6 +159,7 @@ impl Meter {
         let count = |value: &AtomicU64| serde_json::Value::from(value.load(Ordering::Relaxed));
         stats.insert("calls".to_owned(), count(&self.calls));
         stats.insert("errors".to_owned(), count(&self.failures));
+        stats.insert("strikes".to_owned(), count(&self.strikes));
         stats.insert("skipped".to_owned(), count(&self.skipped));
         stats.insert("vm_rebuilds".to_owned(), count(&self.rebuilds));
         stats.insert("lua_ms".to_owned(), (self.nanos.load(Ordering::Relaxed) as f64 / 1e6).into());

@@ -8,6 +8,7 @@ use ccproxy_core::step::BoxFuture;
 use mlua::{Value, Variadic};
 
 use crate::call::Begun;
+use crate::cost::Handler;
 use crate::data;
 use crate::fault::Fault;
 use crate::outcome;
@@ -26,7 +27,7 @@ tokio::task_local! {
 pub(crate) struct LuaService {
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) name: String,
-    pub(crate) label: Arc<str>,
+    pub(crate) handler: Arc<Handler>,
 }
 
 impl Service for LuaService {
@@ -35,7 +36,7 @@ impl Service for LuaService {
         function: &'a str,
         args: Vec<serde_json::Value>,
     ) -> BoxFuture<'a, Result<serde_json::Value>> {
-        let (plugin, name, label) = (self.plugin.clone(), self.name.clone(), self.label.clone());
+        let (plugin, name, handler) = (self.plugin.clone(), self.name.clone(), self.handler.clone());
         let function = function.to_owned();
         Box::pin(async move {
             let depth = DEPTH.try_with(|depth| *depth).unwrap_or(0) + 1;
@@ -45,7 +46,7 @@ impl Service for LuaService {
             }
             // A task of its own: the caller may be polled inside the gate of its VM, and two plugins that
             // call each other would wait for each other's gates.
-            let called = async move { run(&plugin, &name, &label, &function, &args).await };
+            let called = async move { run(&plugin, &name, &handler, &function, &args).await };
             let task = tokio::spawn(DEPTH.scope(depth, called));
             let mut task = Aborting(task);
             match (&mut task.0).await {
@@ -68,7 +69,7 @@ impl Drop for Aborting {
 async fn run(
     plugin: &Plugin,
     service: &str,
-    label: &str,
+    handler: &Handler,
     function: &str,
     args: &[serde_json::Value],
 ) -> Result<serde_json::Value> {
@@ -86,5 +87,5 @@ async fn run(
         data::to_value(&script.vm.lua, &value, script.vm.limits.output)
             .map_err(|refused| Fault::Value(format!("returned no plain data: {refused}")))
     };
-    plugin.call(None, plugin.allowed(), label, begin, finish).get().await
+    plugin.call(None, plugin.allowed(), handler, begin, finish).get().await
 }

@@ -72,10 +72,12 @@ async fn run(
         Ok(Begun::within(coroutine, view, BodyAccess::None))
     };
     let finish = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
-    let result = call(script.clone(), allowed, gone, begin, finish).get().await;
+    let handler = plugin.handlers.get("sse", "`sse`");
+    let result = call(script.clone(), &handler, allowed, gone, begin, finish).get().await;
     result.map_err(|fault| {
         plugin.meter.failed();
-        fault.into_error(&plugin.name, "`sse`")
+        handler.failed();
+        fault.into_error(&plugin.name, &handler.label)
     })
 }
 

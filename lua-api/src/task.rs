@@ -8,6 +8,7 @@ use ccproxy_core::plugin::Task;
 use ccproxy_core::step::BoxFuture;
 
 use crate::call::Begun;
+use crate::cost::Handler;
 use crate::fault::Fault;
 use crate::outcome;
 use crate::plugin::Plugin;
@@ -17,7 +18,7 @@ use crate::script::Script;
 pub(crate) struct LuaTask {
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) index: usize,
-    pub(crate) label: String,
+    pub(crate) handler: Arc<Handler>,
     pub(crate) timeout: Duration,
 }
 
@@ -30,7 +31,7 @@ impl Task for LuaTask {
             };
             let finish = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
             let allowed = self.plugin.allowed_apart(self.timeout);
-            self.plugin.call(None, allowed, &self.label, begin, finish).get().await
+            self.plugin.call(None, allowed, &self.handler, begin, finish).get().await
         })
     }
 }

@@ -17,6 +17,7 @@ mod plugins;
 mod running;
 mod serve;
 mod status;
+mod top;
 mod trust;
 mod unstarted;
 mod x;
@@ -78,6 +79,8 @@ enum Command {
     Auth(auth::Auth),
     /// Ask a running proxy how it is
     Status(status::Status),
+    /// Watch a running proxy: exchanges, tokens, what each plugin costs
+    Top(top::Top),
     /// Decide about tool calls that wait for you
     Permissions(permissions::Permissions),
     /// Check configuration, data folder, port, plugins and credentials
@@ -117,6 +120,7 @@ impl Cli {
             Command::Explain(command) => command.run(&global, output),
             Command::Auth(command) => command.run(&global, output),
             Command::Status(command) => command.run(&global, output),
+            Command::Top(command) => command.run(&global, output),
             Command::Permissions(command) => command.run(&global, output),
             Command::Doctor(command) => command.run(&global, output),
             Command::Keys(command) => command.run(&global, output),

@@ -40,6 +40,14 @@ impl Output {
         }
     }
 
+    /// A result of many as JSON, on a line of its own.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(value) {
+            let _ = writeln!(self.out, "{text}");
+            let _ = self.out.flush();
+        }
+    }
+
     /// Rows under a head, in columns.
     pub(crate) fn table(&mut self, head: &[&str], rows: &[Vec<String>]) {
         let one_line = |row: &Vec<String>| row.iter().map(|cell| cell.replace('\n', "; ")).collect();

@@ -19,11 +19,17 @@ use crate::hooks::Kind;
 pub(super) struct Finish {
     exchange: Arc<Exchange>,
     whole: bool,
+    /// Whether it belongs to the traffic that is counted.
+    counted: bool,
 }
 
 impl Finish {
-    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
-        Finish { exchange, whole: false }
+    /// `counted`: it is traffic of a provider.
+    pub(super) fn new(exchange: Arc<Exchange>, counted: bool) -> Self {
+        if counted {
+            exchange.generation.traffic.begin(&exchange);
+        }
+        Finish { exchange, whole: false, counted }
     }
 }
 
@@ -39,6 +45,9 @@ impl Drop for Finish {
                 drop(failure);
                 tracing::info!(exchange = %exchange.id, after_ms = exchange.elapsed().as_millis() as u64, "the client left");
             }
+        }
+        if self.counted {
+            exchange.generation.traffic.end(exchange);
         }
         announce::finished(exchange);
     }

@@ -19,7 +19,8 @@ use crate::provider::Operation;
 pub(super) fn meter(exchange: &Arc<Exchange>, operation: &Operation, answer: Answer) -> Answer {
     let listeners = &exchange.generation.listeners;
     let wire = listeners.wants(Kind::HttpResponse);
-    let wanted = wire || listeners.wants(Kind::RequestCompleted);
+    let watched = exchange.generation.traffic.is_watched();
+    let wanted = wire || watched || listeners.wants(Kind::RequestCompleted);
     if !wanted {
         return answer;
     }

@@ -30,6 +30,7 @@ use crate::body::Body;
 use crate::error::Result;
 use crate::exchange::{Exchange, Peer};
 use crate::generation::Generation;
+use crate::middleware::RouteKind;
 use crate::router::Route;
 use crate::server::{Guard, Handler, RequestBody, Upgrade};
 use crate::websocket;
@@ -82,7 +83,8 @@ impl Pipeline {
         body: RequestBody,
     ) -> Response<Body> {
         announce::started(&exchange);
-        let finish = deliver::Finish::new(exchange.clone());
+        let counted = verdict.as_ref().is_ok_and(|route| route.kind == RouteKind::Provider);
+        let finish = deliver::Finish::new(exchange.clone(), counted);
         let answer = match verdict {
             Ok(route) => match self.read_body(&exchange, &route, body).await {
                 // 5 down, 6 to 9 provider, 10 up

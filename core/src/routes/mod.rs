@@ -3,6 +3,7 @@
 mod explain;
 mod health;
 mod index;
+mod metrics;
 mod oauth;
 mod openapi;
 mod plugins;
@@ -75,6 +76,16 @@ pub(crate) fn core_routes(proxy: &Weak<Proxy>) -> Vec<CoreRoute> {
         ),
         route(get.clone(), "/oauth/providers", true, "Where one can log in", |proxy, _| {
             Box::pin(oauth::providers(proxy))
+        }),
+        route(
+            get.clone(),
+            "/traffic",
+            true,
+            "What goes through the providers' routes, and who is in flight",
+            |_, exchange| Box::pin(metrics::traffic(exchange)),
+        ),
+        route(get.clone(), "/metrics", true, "Counts for Prometheus", |proxy, exchange| {
+            Box::pin(metrics::metrics(proxy, exchange))
         }),
         route(get, "/openapi.json", true, "This description", |_, exchange| {
             Box::pin(openapi::openapi(exchange))

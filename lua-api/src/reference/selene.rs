@@ -77,5 +77,5 @@ fn is_table(reference: &Reference, name: &str) -> bool {
     let has_methods = reference.functions().any(of);
     reference
         .class(name)
-        .is_some_and(|class| !has_methods && !(class.fields.is_empty() && class.parent.is_none()))
+        .is_some_and(|class| !has_methods && (!class.fields.is_empty() || class.parent.is_some()))
 }

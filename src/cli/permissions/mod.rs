@@ -5,7 +5,7 @@ mod diff;
 mod editor;
 mod events;
 mod list;
-mod plain;
+pub(crate) mod plain;
 mod respond;
 mod screen;
 mod terminal;

@@ -7,7 +7,7 @@ fn misleads(c: char) -> bool {
 }
 
 /// Text of one line.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || misleads(c) { out.extend(c.escape_default()) } else { out.push(c) }
@@ -16,6 +16,6 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// Lines of a text.
-pub(super) fn lines(text: &str) -> Vec<String> {
+pub(crate) fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(|one| line(&one.replace('\t', "    "))).collect()
 }

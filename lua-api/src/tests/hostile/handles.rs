@@ -9,6 +9,7 @@ use mlua::{Function, Value};
 use super::Outcome::{Fine, Says};
 use super::{Case, check, engine};
 use crate::call::{Allowed, Begun, call, gone};
+use crate::cost::Handlers;
 use crate::fault::Fault;
 use crate::host::{Capabilities, Host, Sources};
 use crate::script::Script;
@@ -152,7 +153,8 @@ async fn a_panic_in_a_host_function_is_the_end_of_its_vm_only() {
         let finish = |_: &Arc<Script>, values: [Value; 3]| Ok(values[0].to_string().unwrap_or_default());
         let limits = &script.vm.limits;
         let allowed = Allowed { cpu: limits.cpu, wall: limits.wall };
-        let Step::Ready(outcome) = call(script.clone(), allowed, gone, begin, finish) else {
+        let handler = Handlers::default().get("t", "`t`");
+        let Step::Ready(outcome) = call(script.clone(), &handler, allowed, gone, begin, finish) else {
             panic!("{name}")
         };
         match (name, outcome) {
