@@ -20,9 +20,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines};
 
 use crate::config::{LogFormat, Logging};
+use crate::excerpt::Excerpts;
 
 /// Starts logging. The error says why a log file cannot be written.
-pub(crate) fn start(logging: &Logging) -> Result<(), String> {
+///
+/// With `excerpts`, a line that names a place in a script is followed by that place.
+pub(crate) fn start(logging: &Logging, excerpts: Option<Excerpts>) -> Result<(), String> {
     let (writer, terminal) = match &logging.file {
         Some(path) => {
             let file = open(path)
@@ -36,7 +39,7 @@ pub(crate) fn start(logging: &Logging) -> Result<(), String> {
         format => {
             let colour =
                 format == LogFormat::Pretty || (format == LogFormat::Auto && terminal && colours_wanted());
-            Box::new(lines::layer().event_format(Line { colour }).with_writer(writer))
+            Box::new(lines::layer().event_format(Line { colour, excerpts }).with_writer(writer))
         }
     };
     let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter(logging.level)));
@@ -69,6 +72,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// neither starts a line of its own nor reaches the terminal.
 struct Line {
     colour: bool,
+    excerpts: Option<Excerpts>,
 }
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -91,7 +95,11 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         write!(writer, " {}", fields.message)?;
-        writeln!(writer, "{}", fields.rest)
+        writeln!(writer, "{}", fields.rest)?;
+        match &self.excerpts {
+            Some(excerpts) => write!(writer, "{}", excerpts.of_line(&fields.message).unwrap_or_default()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -151,7 +159,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log/x.log");
         let file = open(&path).unwrap();
-        let layer = lines::layer().event_format(Line { colour: false }).with_writer(Mutex::new(file));
+        let layer =
+            lines::layer().event_format(Line { colour: false, excerpts: None }).with_writer(Mutex::new(file));
         let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter(logging.level)));
         tracing::subscriber::with_default(subscriber, say);
         std::fs::read_to_string(&path).unwrap()

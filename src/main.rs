@@ -4,6 +4,7 @@ mod cli;
 mod config;
 #[cfg(target_os = "linux")]
 mod cores;
+mod excerpt;
 mod logging;
 mod wiring;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ccproxy_core::config::Problem;
+use ccproxy_core::generation::Generation;
 use ccproxy_core::hooks::Bus;
 use ccproxy_core::plugin::{PluginContext, PluginFactory, PluginRuntime, Services};
 use ccproxy_core::provider::Credential;
@@ -78,7 +79,13 @@ impl Search {
 
     /// Reloads the plugins when a file of theirs changes, until the answer is dropped. `None` when the
     /// configuration says not to look, or when nothing can.
-    pub(crate) fn watch(&self, proxy: &Arc<Proxy>) -> Option<Watch> {
+    ///
+    /// `told` hears of each reload: what was live before, what is now.
+    pub(crate) fn watch(
+        &self,
+        proxy: &Arc<Proxy>,
+        told: impl Fn(&Generation, &Generation) + Send + 'static,
+    ) -> Option<Watch> {
         if !self.watch {
             return None;
         }
@@ -86,7 +93,9 @@ impl Search {
         let watch = Watch::start(self.folders.clone(), move || {
             // On the watch's own thread: reading and declaring plugins blocks.
             let discovered = search.discover();
-            runtime.block_on(proxy.reload(discovered));
+            let before = proxy.pipeline().live();
+            let now = runtime.block_on(proxy.reload(discovered));
+            told(&before, &now);
         });
         watch.inspect_err(|error| tracing::warn!("plugin folders are not watched: {error}")).ok()
     }

@@ -42,3 +42,4 @@ mod tidy;
 mod traffic;
 mod vendors;
 mod websocket;
+mod workbench;

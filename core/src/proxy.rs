@@ -20,6 +20,7 @@ use crate::registry::{self, Build, Entry};
 use crate::retired::Retired;
 use crate::routes::core_routes;
 use crate::scheduler::Schedule;
+use crate::secret::Secret;
 use crate::server::{Drain, Phase, Server};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -48,6 +49,7 @@ pub struct Proxy {
     last_reload: Mutex<Map<String, Value>>,
     retired: Arc<Retired>,
     drain: OnceLock<Drain>,
+    workbench: OnceLock<Secret>,
 }
 
 /// The plugins that discovery found.
@@ -83,6 +85,7 @@ impl Proxy {
             last_reload: Mutex::new(Map::new()),
             retired: Arc::default(),
             drain: OnceLock::new(),
+            workbench: OnceLock::new(),
         });
         let _ = proxy.drain.set(server.drain());
         proxy.reload(discovered).await;
@@ -179,6 +182,16 @@ impl Proxy {
     /// The OAuth providers that the running plugins bring, and those that stay.
     pub fn oauth(&self) -> &Arc<oauth::Registry> {
         &self.oauth
+    }
+
+    /// Lets whoever has this secret run code inside plugins, from now on. Without it nobody can.
+    pub fn open_workbench(&self, secret: Secret) {
+        let _ = self.workbench.set(secret);
+    }
+
+    /// The secret of the workbench, while it is open.
+    pub(crate) fn workbench(&self) -> Option<&Secret> {
+        self.workbench.get()
     }
 
     /// The end of the server.

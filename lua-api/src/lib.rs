@@ -47,8 +47,10 @@ mod watch;
 mod args;
 mod fetch;
 mod files;
+mod inspect;
 mod meter;
 mod pattern;
+mod repl;
 mod setting;
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::manifest::Handlers;
 use crate::middleware::{Functions, LuaMiddleware};
 use crate::outcome;
 use crate::plugin::Plugin;
+use crate::repl;
 use crate::route::LuaRoute;
 use crate::script::Script;
 use crate::service::LuaService;
@@ -167,6 +168,10 @@ impl PluginRuntime for LuaRuntime {
             Arc::new(LuaService { plugin: self.plugin.clone(), name: name.clone(), handler })
         };
         names.map(|name| (name.clone(), service(name))).collect()
+    }
+
+    fn eval<'a>(&'a self, source: &'a str) -> Option<BoxFuture<'a, Result<serde_json::Value>>> {
+        Some(Box::pin(repl::eval(&self.plugin, source)))
     }
 
     fn stats(&self) -> Map<String, serde_json::Value> {

@@ -54,6 +54,7 @@ impl Script {
         let (_, handlers) = manifest::read(&vm.lua, &name, &host.limits, &table)
             .map_err(|problems| Fault::script(problems.join("; ")))?;
         let plugin = plugin_table(&vm.lua, host, &table)?;
+        vm.lua.set_named_registry_value(crate::repl::MANIFEST, &table)?;
         Ok(Script { handlers, plugin, meter: meter.clone(), vm })
     }
 }

@@ -6,10 +6,12 @@ mod auth;
 mod completions;
 mod config;
 mod context;
+mod dev;
 mod doctor;
 mod explain;
 mod failure;
 mod keys;
+mod lua;
 mod models;
 mod output;
 mod permissions;
@@ -64,6 +66,10 @@ struct Global {
 enum Command {
     /// Run the proxy (also what `ccproxy` does by itself)
     Serve(Box<serve::Serve>),
+    /// Run the proxy as a workbench for plugins
+    Dev(Box<dev::Dev>),
+    /// Open a session inside a plugin of `ccproxy dev`
+    Lua(lua::Lua),
     /// Look at plugins, check them, copy a bundled one out
     #[command(subcommand)]
     Plugins(plugins::Plugins),
@@ -114,6 +120,8 @@ impl Cli {
         let global = self.global;
         match self.command.unwrap_or_else(|| Command::Serve(Box::default())) {
             Command::Serve(command) => command.run(&global, output),
+            Command::Dev(command) => command.run(&global, output),
+            Command::Lua(command) => command.run(&global, output),
             Command::Plugins(command) => command.run(&global, output),
             Command::Config(command) => command.run(&global, output),
             Command::Models(command) => command.run(&global, output),

@@ -31,6 +31,11 @@ pub(crate) struct Running {
 }
 
 impl Target {
+    /// The proxy at this URL.
+    pub(crate) fn at(url: &str) -> Self {
+        Target { url: Some(url.to_owned()) }
+    }
+
     /// The proxy that this configuration describes. Connects to nothing yet.
     pub(crate) fn proxy(&self, loaded: &Loaded) -> Result<Running, Failure> {
         let server = &loaded.settings.core.server;

@@ -15,6 +15,7 @@ pub struct Config {
     pub(super) no_file: bool,
     pub(super) directory: Option<PathBuf>,
     pub(super) open_files: Option<u32>,
+    pub(super) command: Option<&'static str>,
 }
 
 impl Config {
@@ -73,6 +74,12 @@ impl Config {
     /// No more files than these may be open.
     pub fn open_files(mut self, most: u32) -> Self {
         self.open_files = Some(most);
+        self
+    }
+
+    /// Another command that serves.
+    pub fn command(mut self, command: &'static str) -> Self {
+        self.command = Some(command);
         self
     }
 

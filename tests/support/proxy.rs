@@ -21,7 +21,9 @@ pub struct Proxy {
     address: SocketAddr,
     banner: Value,
     home: tempfile::TempDir,
+    config: Config,
     log: Arc<Mutex<String>>,
+    printed: Arc<Mutex<String>>,
 }
 
 impl Proxy {
@@ -29,12 +31,15 @@ impl Proxy {
     pub async fn start(config: Config) -> Proxy {
         let home = home(&config);
         let mut command = command(home.path(), &config);
-        command.args(["serve", "--port", "0", "--json"]).args(&config.arguments);
+        command
+            .arg(config.command.unwrap_or("serve"))
+            .args(["--port", "0", "--json"])
+            .args(&config.arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = tokio::process::Command::from(command).spawn().expect("the binary starts");
         let group = Pid::from_raw(child.id().unwrap().cast_signed()).unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        collect(child.stderr.take().unwrap(), log.clone());
+        collect(BufReader::new(child.stderr.take().unwrap()).lines(), log.clone());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let Some(banner) = within("the banner of `serve --json`", banner(&mut lines)).await else {
             eventually("the end of the process", async || child.try_wait().unwrap()).await;
@@ -43,8 +48,9 @@ impl Proxy {
         let url = banner["addresses"][0].as_str().expect("the banner names an address");
         let address = url.split("://").nth(1).and_then(|address| address.trim_end_matches('/').parse().ok());
         let address = address.expect("the address is a socket's");
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Proxy { child, group, address, banner, home, log }
+        let printed = Arc::new(Mutex::new(String::new()));
+        collect(lines, printed.clone());
+        Proxy { child, group, address, banner, home, config, log, printed }
     }
 
     /// Where it listens.
@@ -93,6 +99,21 @@ impl Proxy {
             self.log().lines().find(|line| line.contains(text)).map(str::to_owned)
         })
         .await
+    }
+
+    /// What it printed after the banner so far.
+    pub fn printed(&self) -> String {
+        self.printed.lock().unwrap().clone()
+    }
+
+    /// Its data folder.
+    pub fn data_dir(&self) -> PathBuf {
+        self.home.path().join(".local/share/ccproxy")
+    }
+
+    /// Runs a command of the binary in the same home: exit code, stdout, stderr.
+    pub async fn cli(&self, arguments: &[&str]) -> (i32, String, String) {
+        cli_in(self.home.path(), &self.config, arguments).await
     }
 
     /// `GET /plugins/status`
@@ -226,9 +247,8 @@ async fn banner<R: tokio::io::AsyncBufRead + Unpin>(lines: &mut Lines<R>) -> Opt
     None
 }
 
-fn collect(stream: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<String>>) {
+fn collect(mut lines: Lines<BufReader<impl AsyncRead + Unpin + Send + 'static>>, log: Arc<Mutex<String>>) {
     tokio::spawn(async move {
-        let mut lines = BufReader::new(stream).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let mut log = log.lock().unwrap();
             log.push_str(&line);

@@ -85,6 +85,12 @@ pub trait PluginRuntime: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Runs code of a person inside the plugin, where it is a script: what came of it, for `ccproxy lua`.
+    fn eval<'a>(&'a self, source: &'a str) -> Option<BoxFuture<'a, Result<Value>>> {
+        let _ = source;
+        None
+    }
+
     /// Calls, errors, time, memory: whatever it counts, for `/plugins/status`.
     fn stats(&self) -> Map<String, Value> {
         Map::new()

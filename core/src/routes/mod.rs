@@ -7,6 +7,7 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod plugins;
+mod workbench;
 
 pub use plugins::manifest_json;
 
@@ -66,6 +67,13 @@ pub(crate) fn core_routes(proxy: &Weak<Proxy>) -> Vec<CoreRoute> {
             true,
             "Run a command of a plugin",
             |_, exchange| Box::pin(plugins::run_command(exchange)),
+        ),
+        route(
+            Method::POST,
+            "/plugins/{name}/eval",
+            true,
+            "Run code inside a plugin, under `ccproxy dev`",
+            |proxy, exchange| Box::pin(workbench::eval(proxy, exchange)),
         ),
         route(
             Method::POST,

@@ -146,7 +146,8 @@ pub(super) async fn run_command(exchange: Arc<Exchange>) -> Result<Answer> {
     Ok(Answer::json(StatusCode::OK, &json!({ "result": result })))
 }
 
-fn entry(exchange: &Exchange) -> Result<&Arc<Entry>> {
+/// The plugin that the path names.
+pub(super) fn entry(exchange: &Exchange) -> Result<&Arc<Entry>> {
     let name = param(exchange, "name");
     exchange.generation.entry(&name).ok_or_else(|| {
         Error::client(Kind::NotFound, format!("no plugin `{name}`; `GET /plugins` lists them"))

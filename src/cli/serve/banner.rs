@@ -52,6 +52,11 @@ struct Plugin {
 }
 
 impl Banner {
+    /// The first address as a URL.
+    pub(crate) fn address(&self) -> &str {
+        self.addresses.first().map_or("", String::as_str)
+    }
+
     /// What is true now.
     pub(crate) fn of(server: &Server, generation: &Generation, loaded: &Loaded) -> Self {
         let scheme = if server.tls() { "https" } else { "http" };

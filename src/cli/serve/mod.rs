@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ccproxy_core::config::{Node, Origin};
+use ccproxy_core::generation::Generation;
 use ccproxy_core::proxy::Proxy;
+use ccproxy_core::secret::Secret;
 use ccproxy_core::server::{Server, signals};
 use clap::Args;
 use serde_json::{Value, json};
@@ -15,9 +17,23 @@ use super::context::sound;
 use super::output::Output;
 use super::{Failure, Global, Outcome};
 use crate::config::{Inputs, Loaded, load};
+use crate::excerpt::Excerpts;
 use crate::logging;
 use crate::wiring::Search;
 use banner::Banner;
+
+/// Hears of a reload: what was live before, what is now.
+pub(crate) type Told = Box<dyn Fn(&Generation, &Generation) + Send>;
+
+/// What `ccproxy dev` adds.
+pub(crate) struct Workbench {
+    /// The scripts, to be shown beside messages.
+    pub(crate) excerpts: Excerpts,
+    /// What lets a session in.
+    pub(crate) secret: Secret,
+    /// Hears of each reload.
+    pub(crate) told: Told,
+}
 
 /// How long the end waits for tokens that a server has handed out already.
 const SETTLE: Duration = Duration::from_secs(35);
@@ -36,7 +52,7 @@ pub(crate) struct Serve {
     auth_token: Option<String>,
     /// How much is logged: off, error, warn, info, debug, trace
     #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
+    pub(crate) log_level: Option<String>,
     /// The form of log lines: auto, pretty, plain, json
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -58,13 +74,31 @@ impl Serve {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let inputs = Inputs { flags: self.flags(), ..global.inputs()? };
         let loaded = sound(load(&inputs), output)?;
-        logging::start(&loaded.settings.logging).map_err(Failure::new)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
-        runtime.block_on(self.serve(&loaded, output))
+        self.run_with(&loaded, output, None, &|_| Ok(()))
     }
 
-    async fn serve(&self, loaded: &Loaded, output: &mut Output) -> Outcome {
+    /// Serves. `ready` is told the first address before the first request is taken.
+    pub(crate) fn run_with(
+        &self,
+        loaded: &Loaded,
+        output: &mut Output,
+        workbench: Option<Workbench>,
+        ready: &dyn Fn(&str) -> Outcome,
+    ) -> Outcome {
+        let excerpts = workbench.as_ref().map(|workbench| workbench.excerpts.clone());
+        logging::start(&loaded.settings.logging, excerpts).map_err(Failure::new)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+        runtime.block_on(self.serve(loaded, output, workbench, ready))
+    }
+
+    async fn serve(
+        &self,
+        loaded: &Loaded,
+        output: &mut Output,
+        workbench: Option<Workbench>,
+        ready: &dyn Fn(&str) -> Outcome,
+    ) -> Outcome {
         let settings = loaded.settings.core.clone();
         let server = Server::bind(&settings.server)?;
         // Heard from here on: a signal during the start of the plugins is not lost.
@@ -83,8 +117,16 @@ impl Serve {
                 vault.key().await;
             }
         });
-        let _watch = search.watch(&proxy);
+        let told = match workbench {
+            Some(workbench) => {
+                proxy.open_workbench(workbench.secret);
+                workbench.told
+            }
+            None => Box::new(|_: &Generation, _: &Generation| {}),
+        };
+        let _watch = search.watch(&proxy, told);
         let banner = Banner::of(&server, &proxy.pipeline().live(), loaded);
+        ready(banner.address())?;
         match self.json {
             true => output.json(&banner),
             false => output.text(&banner.to_string()),
@@ -95,7 +137,7 @@ impl Serve {
     }
 
     /// The settings that the flags stand for.
-    fn flags(&self) -> Node {
+    pub(crate) fn flags(&self) -> Node {
         let mut node = Node::empty();
         let mut set = |flag: &str, key: &str, value: Option<Value>| {
             if let Some(value) = value {
