@@ -1,0 +1,20 @@
+test("it is switched by commands", function(t)
+  local p = t.proxy()
+  t.eq(p:anthropic({}).status, 200)
+  t.contains(p:command("on", "until", "noon"), "refused")
+  local res = p:openai_chat {}
+  t.eq(res.status, 503)
+  t.eq(res.headers["retry-after"], "300")
+  t.contains(res.body, "until noon")
+  t.eq(p:health().status, "warn")
+  p:reload()
+  t.eq(p:anthropic({}).status, 503)
+  p:command("off")
+  t.eq(p:anthropic({}).status, 200)
+end)
+
+test("some may go on", function(t)
+  local p = t.proxy { config = { except = { "anonymous" } } }
+  p:command("on")
+  t.eq(p:anthropic({}).status, 200)
+end)

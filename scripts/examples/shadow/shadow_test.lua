@@ -1,0 +1,20 @@
+test("the second model is asked what the first was", function(t)
+  local p = t.proxy { config = { percent = 100 } }
+  p.http:on("POST http://127.0.0.1:8000/v1/chat/completions", { json = { said = "second" } })
+  local res = p:openai_chat { prompt = "hi", stream = true }
+  t.eq(res.status, 200)
+  p:settle()
+  t.eq(p.http.last.json.model, "mock/mock")
+  t.eq(p.http.last.json.stream, false)
+  t.eq(p.http.last.json.messages[1].content, "hi")
+  local kept = ccproxy.json.decode(p.file.read("shadow.jsonl"))
+  t.eq(kept.answer, '{"said":"second"}')
+  t.eq(kept.of, p.http.last.headers["x-shadow-of"])
+end)
+
+test("its own requests are not replayed", function(t)
+  local p = t.proxy { config = { percent = 100 } }
+  p:anthropic { headers = { ["x-shadow-of"] = "1" } }
+  p:settle()
+  t.eq(p.http.count, 0)
+end)
