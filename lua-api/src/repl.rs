@@ -54,7 +54,12 @@ pub(crate) async fn eval(plugin: &Plugin, source: &str) -> Result<Json> {
             });
         }
         let count: i64 = returned.raw_get("n")?;
-        let values: Vec<Value> = (2..=count).map(|at| returned.raw_get(at)).collect::<mlua::Result<_>>()?;
+        let mut values: Vec<Value> =
+            (2..=count).map(|at| returned.raw_get(at)).collect::<mlua::Result<_>>()?;
+        // `nil` behind a value is an error that there was not.
+        while values.len() > 1 && values.last().is_some_and(Value::is_nil) {
+            values.pop();
+        }
         if let Some(first) = values.first() {
             session.raw_get::<Table>("names")?.raw_set("it", first)?;
         }

@@ -33,6 +33,9 @@ pub const STUBS: &[Stub] = stubs![
     "services", "sse", "time", "toml", "wait",
 ];
 
+/// Stubs for editors only: what the language has beyond the Lua that they know.
+pub const EXTRAS: &[Stub] = stubs!["luau"];
+
 /// The Luau definition file that is made of the stubs, for luau-lsp.
 pub const LUAU: &str = include_str!("../../types/ccproxy.d.luau");
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ccproxy_core::plugin::Source;
-use ccproxy_lua::reference::{LUAU, SELENE, STUBS, settings_stub};
+use ccproxy_lua::reference::{EXTRAS, LUAU, SELENE, STUBS, settings_stub};
 use clap::Args;
 use serde_json::json;
 
@@ -54,7 +54,7 @@ impl Types {
         let place = folder.join(PLACE);
         // A plugin that is gone has no settings any more.
         let _ = std::fs::remove_dir_all(place.join("types"));
-        for (name, text) in STUBS {
+        for (name, text) in STUBS.iter().chain(EXTRAS) {
             write(&place.join("types").join(format!("{name}.lua")), &format!("{NOTE}{text}"), &mut written)?;
         }
         for (name, text) in plugins.iter().filter_map(settings) {
