@@ -148,3 +148,23 @@ fn a_linked_folder_inside_a_plugin_is_not_read() {
     let told = found.into_iter().find_map(Result::err).expect("refused").to_string();
     assert!(told.contains("plugin `mine`") && told.contains("in the plugin's folder"), "{told}");
 }
+
+/// Row 12: what was compiled elsewhere is no plugin, whatever the compiler.
+#[test]
+fn bytecode_is_no_plugin() {
+    let compiled =
+        mlua::chunk::Compiler::new().compile("return { name = 'x', version = '1.0.0' }").expect("bytecode");
+    let hidden = [b"return ".as_slice(), &compiled].concat();
+    for bytes in [compiled.as_slice(), &hidden, b"\x1bLua\x54\x00", b"\x1bLJ\x02", b"return {} -- \xff"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("x")).expect("a folder");
+        fs::write(folder.path().join("x/plugin.lua"), bytes).expect("written");
+        let found = discover(&engine(), &[folder.path().to_owned()], &[]);
+        assert!(matches!(found.as_slice(), [Err(_)]), "{:?}", bytes.get(..8));
+    }
+    // A file beside it that has another ending is not read at all.
+    let folder = tempfile::tempdir().expect("a folder");
+    put(folder.path(), "y", "1.0.0");
+    fs::write(folder.path().join("y/fast.luauc"), &compiled).expect("written");
+    assert!(discover(&engine(), &[folder.path().to_owned()], &[])[0].is_ok());
+}

@@ -1,4 +1,4 @@
-//! Generations under load, in one process and through real sockets: nothing is lost, nothing is left over.
+//! Row 39 of the attacks: generations under load, in one process and through real sockets: nothing is lost, nothing is left over.
 //! What is counted is instances and VMs; memory follows them.
 
 use std::path::{Path, PathBuf};
