@@ -171,3 +171,30 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// The list of attacks that scripts are tried with has 46 rows; a test names its row, as "Row 12" or at the
+/// beginning of a case's name.
+#[test]
+fn every_attack_of_the_list_is_tried() {
+    let mut tried = BTreeSet::new();
+    for path in files("lua-api/src/tests", ".rs").iter().chain(&files("tests", ".rs")) {
+        let text = read(path);
+        if path.to_string_lossy().contains("hostile") {
+            let cases = text.split('"').filter_map(|part| part.split_once(' ')?.0.parse::<u32>().ok());
+            tried.extend(cases);
+        }
+        let lower = text.to_lowercase();
+        for rows in lower.split("row ").skip(1).chain(lower.split("rows ").skip(1)) {
+            let list =
+                rows.split(|c: char| !c.is_ascii_digit() && !", -and".contains(c)).next().unwrap_or("");
+            for part in list.split(", ").flat_map(|part| part.split(" and ")) {
+                let (first, last) = part.trim().split_once('-').unwrap_or((part.trim(), part.trim()));
+                if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
+                    tried.extend(first..=last);
+                }
+            }
+        }
+    }
+    let missing: Vec<u32> = (1..=46).filter(|row| !tried.contains(row)).collect();
+    assert!(missing.is_empty(), "no test names these attacks: {missing:?}");
+}
