@@ -3,15 +3,16 @@
 //! `.ci/run` installs them. What is not there is left out, and a line on stderr says so.
 
 mod anthropic_sdk;
+mod browser;
 mod claude_code;
 mod claude_code_faults;
 mod claude_code_keys;
 mod claude_sdk;
 mod codex;
-
 mod curl;
 mod openai_sdk;
 mod permissions;
+mod permissions_page;
 mod program;
 mod turned;
 
