@@ -221,6 +221,12 @@ fn command(home: &Path, config: &Config) -> Command {
         }
     };
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    settle(&mut command, home, config);
+    command
+}
+
+/// A clean environment in this home.
+pub(super) fn settle(command: &mut Command, home: &Path, config: &Config) {
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -232,7 +238,6 @@ fn command(home: &Path, config: &Config) -> Command {
     if !config.no_file {
         command.env("CONFIG_FILE", home.join("config.toml"));
     }
-    command
 }
 
 /// The JSON object that `serve` prints first, on one line or several; `None` when it ended before.

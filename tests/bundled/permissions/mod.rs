@@ -8,6 +8,7 @@ mod page;
 mod rules;
 mod service;
 mod stream;
+mod terminal;
 
 use super::*;
 
