@@ -2,6 +2,7 @@
 //! `node_modules` by `package.json`, and a virtual environment `python` by `requirements.txt`, both in this folder.
 //! `.ci/run` installs them. What is not there is left out, and a line on stderr says so.
 
+mod agent_sdk;
 mod anthropic_sdk;
 mod browser;
 mod claude_code;
