@@ -19,6 +19,7 @@ const HIDDEN: &str = "the hidden words of a file";
 pub struct House {
     pub upstream: Upstream,
     pub proxy: Proxy,
+    config: Config,
 }
 
 impl House {
@@ -43,8 +44,14 @@ impl House {
         ] {
             config = variable(config, name, value);
         }
-        let proxy = Proxy::start(more(config)).await;
-        Some(House { upstream, proxy })
+        let config = more(config);
+        Some(House { upstream, proxy: Proxy::start(config.clone()).await, config })
+    }
+
+    /// Kills the proxy, and starts another one in its home.
+    async fn again(self) -> House {
+        let House { upstream, proxy, config } = self;
+        House { upstream, proxy: proxy.again(config.clone()).await, config }
     }
 
     /// A client that gives a real program its time.
@@ -265,6 +272,84 @@ fn a_person_decides_about_its_own_tools() {
             let upstream = house.everything();
             assert!(upstream.contains(said), "`{said}` in {upstream}");
             assert_eq!(folder.path().join("written").exists(), wanted, "{decision:?}");
+        }
+    });
+}
+
+#[test]
+fn a_session_is_resumed_after_the_proxy_was_killed() {
+    support::run_within(LIMIT, async {
+        let Some(house) = House::new(scenes::done, |config| config).await else { return };
+        let path = "/claude/sdk/mine/v1/messages";
+        let words = |words: &str| body(json!([{ "role": "user", "content": words }]));
+        house.client().post(path, &words("first")).await.expect(200);
+        let file = house.proxy.home().join(".local/share/ccproxy/plugins/claude_sdk/sessions.json");
+        support::eventually("the file", async || file.exists().then_some(())).await;
+        let house = house.again().await;
+        let answer = house.client().post(path, &words("second")).await.expect(200).text();
+        assert!(answer.contains(scenes::DONE), "{answer}");
+        let heard = told(&house.asked().pop().unwrap());
+        let heard: Vec<&str> = heard.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(heard, ["first", scenes::DONE, "second"]);
+        // What the CLI wrote down is gone: nobody makes up what was said before.
+        support::eventually("the file", async || {
+            std::fs::read_to_string(&file).ok().filter(|text| text.contains("\"id\"")).map(drop)
+        })
+        .await;
+        std::fs::remove_dir_all(house.proxy.home().join(".claude")).unwrap();
+        let house = house.again().await;
+        let answer = house.client().post(path, &words("third")).await.expect(404);
+        assert!(answer.text().contains("begin anew"), "{}", answer.text());
+        house.client().post(path, &words("fourth")).await.expect(200);
+        let heard = told(&house.asked().pop().unwrap());
+        assert_eq!(heard, [("user".to_owned(), "fourth".to_owned())]);
+    });
+}
+
+#[test]
+fn what_its_tools_started_ends_with_it_whoever_ends() {
+    support::run_within(LIMIT, async {
+        for who in ["client", "proxy", "proxy, killed"] {
+            let folder = tempfile::tempdir().unwrap();
+            let command = "setsid sh -c 'echo $$ >id; exec sleep 300' & sh -c 'echo $$ >id2; exec sleep 300'";
+            let scene = scenes::tool_turn("Bash", &json!({ "command": command, "description": "sleeps" }));
+            let house = House::new(scene, |config| {
+                config
+                    .toml("server.drain_timeout = \"100ms\"")
+                    .toml("plugins.claude_sdk.tools = [\"Bash\"]")
+                    .toml("plugins.claude_sdk.allow = [\"Bash\"]")
+                    .toml(&format!(
+                        "plugins.claude_sdk.directory = {:?}",
+                        folder.path().display().to_string()
+                    ))
+            });
+            let Some(mut house) = house.await else { return };
+            let mut raw = house.proxy.raw().await;
+            let mut wanted = body(json!([{ "role": "user", "content": "sleep" }]));
+            wanted["stream"] = true.into();
+            raw.post(PATH, &wanted.to_string()).await;
+            let mut ids = Vec::new();
+            for file in ["id", "id2"] {
+                let id = patiently(Duration::from_secs(30), "the command", async || {
+                    std::fs::read_to_string(folder.path().join(file)).ok()?.trim().parse::<i32>().ok()
+                });
+                ids.push(id.await);
+            }
+            match who {
+                "client" => drop(raw),
+                "proxy" => house.proxy.terminate(),
+                _ => house.proxy.kill(),
+            }
+            if who != "client" {
+                house.proxy.ended().await;
+            }
+            for id in ids {
+                let file = format!("/proc/{id}/cmdline");
+                support::eventually("the end of the command", async || {
+                    (!std::fs::read_to_string(&file).unwrap_or_default().contains("sleep")).then_some(())
+                })
+                .await;
+            }
         }
     });
 }

@@ -30,6 +30,18 @@ impl Proxy {
     /// Starts it and waits until it serves.
     pub async fn start(config: Config) -> Proxy {
         let home = home(&config);
+        Self::start_in(home, config).await
+    }
+
+    /// Kills it, if it still runs, and starts another one in its home.
+    pub async fn again(mut self, config: Config) -> Proxy {
+        self.kill();
+        self.ended().await;
+        let home = std::mem::replace(&mut self.home, tempfile::tempdir().unwrap());
+        Self::start_in(home, config).await
+    }
+
+    async fn start_in(home: tempfile::TempDir, config: Config) -> Proxy {
         let mut command = command(home.path(), &config);
         command
             .arg(config.command.unwrap_or("serve"))
@@ -147,6 +159,11 @@ impl Proxy {
     /// SIGTERM.
     pub fn terminate(&self) {
         let _ = kill_process(self.group, Signal::TERM);
+    }
+
+    /// SIGKILL, to it alone.
+    pub fn kill(&self) {
+        let _ = kill_process(self.group, Signal::KILL);
     }
 
     /// Waits for its end.
