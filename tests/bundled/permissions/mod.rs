@@ -9,6 +9,7 @@ mod rules;
 mod service;
 mod stream;
 mod terminal;
+mod websocket;
 
 use super::*;
 
