@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -42,6 +42,8 @@ pub(crate) struct Plugin {
     me: Weak<Plugin>,
     /// It has shut down: no VM is built any more.
     ended: AtomicBool,
+    /// Of each middleware, whether it is in force: as the first VM said when it was built.
+    enabled: OnceLock<Vec<bool>>,
 }
 
 /// The place of one VM.
@@ -82,6 +84,7 @@ impl Plugin {
             cells: (0..cells).map(|_| Cell::default()).collect(),
             me: me.clone(),
             ended: AtomicBool::new(false),
+            enabled: OnceLock::new(),
         })
     }
 
@@ -112,6 +115,11 @@ impl Plugin {
     /// Whether it was shut down. An exchange that lasts longer may still call it; events go unheard.
     pub(crate) fn is_over(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether a middleware is in force with this configuration.
+    pub(crate) fn is_enabled(&self, index: usize) -> bool {
+        self.enabled.get().and_then(|enabled| enabled.get(index)).copied().unwrap_or(true)
     }
 
     /// Lets go of the VMs, for good.
@@ -265,6 +273,10 @@ impl Plugin {
         }
         let script = Arc::new(Script::load(&self.engine, &self.host, &self.sources, &self.meter)?);
         self.setup(&script).await?;
+        if self.enabled.get().is_none() {
+            let enabled = self.choose(&script).await?;
+            let _ = self.enabled.set(enabled);
+        }
         if old.is_some() {
             self.meter.rebuilt();
             tracing::warn!(plugin = &*self.name, "the plugin's VM was thrown away and built again");
@@ -293,6 +305,36 @@ impl Plugin {
         let done = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
         let handler = self.handlers.get("setup", "`setup`");
         call(script.clone(), &handler, self.allowed_apart(SETUP), gone, begin, done).get().await
+    }
+
+    /// Asks each middleware whether it is in force.
+    async fn choose(&self, script: &Arc<Script>) -> Result<Vec<bool>, Fault> {
+        let mut enabled = Vec::with_capacity(script.handlers.middleware.len());
+        for moments in &script.handlers.middleware {
+            let Some(ask) = &moments.enabled else {
+                enabled.push(true);
+                continue;
+            };
+            let begin = |script: &Arc<Script>| {
+                Ok(Begun::alone(script.vm.trampoline.call_async((ask, &script.plugin))))
+            };
+            let done = |_: &Arc<Script>, values| outcome::plain(values).and_then(|[said, ..]| truth(&said));
+            let handler = self.handlers.get("enabled", "`enabled`");
+            let allowed = self.allowed_apart(SETUP);
+            enabled.push(call(script.clone(), &handler, allowed, gone, begin, done).get().await?);
+        }
+        Ok(enabled)
+    }
+}
+
+/// A yes or no.
+fn truth(value: &Value) -> Result<bool, Fault> {
+    match value {
+        Value::Nil => Ok(false),
+        Value::Boolean(yes) => Ok(*yes),
+        other => {
+            Err(Fault::Value(format!("a middleware's `enabled` gave a {}, not a boolean", other.type_name())))
+        }
     }
 }
 

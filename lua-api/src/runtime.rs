@@ -124,6 +124,9 @@ impl PluginRuntime for LuaRuntime {
 
     fn middleware(&self, index: usize) -> Option<Arc<dyn Middleware>> {
         let spec = self.plugin.declaration.manifest.middleware.get(index)?;
+        if !self.plugin.is_enabled(index) {
+            return None;
+        }
         Some(Arc::new(LuaMiddleware {
             plugin: self.plugin.clone(),
             index,

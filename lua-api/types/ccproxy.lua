@@ -93,6 +93,7 @@ function ccproxy.has(feature) end
 ---@field name? string For logs and status.
 ---@field priority? integer Inside the layer: lower is further out.
 ---@field when? ccproxy.When Which exchanges it is for; those of provider routes when absent.
+---@field enabled? fun(plugin: ccproxy.Self): boolean Whether it is in force with this configuration; asked once, after `setup`.
 ---@field body? ccproxy.BodyAccess Its permission for prompts and answers; `"none"` when absent.
 ---@field on_error? "closed"|"open" Whether a failure refuses the exchange; written `closed`, also one to start.
 ---@field args? table Handed to the handlers last, as it is.

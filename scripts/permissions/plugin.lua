@@ -98,8 +98,11 @@ return {
       layer = "security",
       when = { routes = { "provider" }, methods = { "POST" } },
       body = "write",
-      request = function(req, plugin)
-        return not (plugin.config.hold and FORMATS[req.format]) and ccproxy.DONE or nil
+      enabled = function(plugin)
+        return plugin.config.hold
+      end,
+      request = function(req)
+        return not FORMATS[req.format] and ccproxy.DONE or nil
       end,
       response = function(req, res, plugin)
         if res.status < 300 and res.body and res.body:kind() == "object" then

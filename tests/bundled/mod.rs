@@ -3,7 +3,7 @@
 mod access_log;
 mod max_tokens;
 mod model_alias;
-mod permissions;
+pub mod permissions;
 mod raw_http_logger;
 mod request_id;
 

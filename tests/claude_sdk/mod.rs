@@ -3,6 +3,8 @@
 
 mod asking;
 mod faults;
+mod kills;
+mod resume;
 mod sessions;
 mod tools;
 
@@ -16,6 +18,8 @@ use super::support::{Config, Proxy, eventually};
 struct House {
     proxy: Proxy,
     folder: tempfile::TempDir,
+    /// What the proxy was started with.
+    config: Config,
 }
 
 impl House {
@@ -39,7 +43,23 @@ impl House {
                 "plugins.claude_sdk.environment.FAKE_HOME = {:?}",
                 folder.path().display().to_string()
             ));
-        House { proxy: Proxy::start(more(config)).await, folder }
+        let config = more(config);
+        House { proxy: Proxy::start(config.clone()).await, folder, config }
+    }
+
+    /// Another proxy in the same home, with the same CLI.
+    async fn again(self) -> House {
+        let House { proxy, folder, config } = self;
+        House { proxy: proxy.again(config.clone()).await, folder, config }
+    }
+
+    /// Waits for the end of every process of the CLI, and of what they started.
+    async fn all_gone(&self) {
+        let children = read(&self.file("children"));
+        let children = children.lines().filter_map(|line| line.parse().ok());
+        for id in self.started().into_iter().map(|(id, _)| id).chain(children) {
+            gone(id).await;
+        }
     }
 
     fn file(&self, name: &str) -> PathBuf {

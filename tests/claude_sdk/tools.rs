@@ -87,6 +87,32 @@ fn the_bundled_permissions_decide_too() {
     });
 }
 
+#[test]
+fn when_nobody_decides_in_time_it_is_a_no_unless_the_operator_says_otherwise() {
+    support::run(async {
+        for (settings, told, reason) in [
+            (&["timeout = \"1s\""][..], "denied", "nobody decided in time"),
+            (&["timeout = \"1s\"", "on_timeout = \"allow\""][..], "ran", "allow"),
+            // The provider's own patience ends first.
+            (&["timeout = \"50s\""][..], "denied", "nobody decided in time, so the tool may not run"),
+        ] {
+            let house = House::configured(|config| {
+                let config = config
+                    .toml("plugins.permissions.enabled = true")
+                    .toml("plugins.claude_sdk.approval_timeout = \"3s\"")
+                    .toml("plugins.claude_sdk.show_tools = \"ignore\"");
+                settings
+                    .iter()
+                    .fold(config, |config, line| config.toml(&format!("plugins.permissions.{line}")))
+            })
+            .await;
+            assert_eq!(text(&house, PATH).await, told, "{settings:?}");
+            let answer = house.heard("permissionDecision").await.to_string();
+            assert!(answer.contains(reason), "{settings:?}: {answer}");
+        }
+    });
+}
+
 fn with_tool(messages: Value) -> Value {
     json!({
         "model": "fake-1", "max_tokens": 50, "messages": messages,

@@ -2,16 +2,18 @@
 //! `node_modules` by `package.json`, and a virtual environment `python` by `requirements.txt`, both in this folder.
 //! `.ci/run` installs them. What is not there is left out, and a line on stderr says so.
 
+mod agent_sdk;
 mod anthropic_sdk;
+mod browser;
 mod claude_code;
 mod claude_code_faults;
 mod claude_code_keys;
 mod claude_sdk;
 mod codex;
-
 mod curl;
 mod openai_sdk;
 mod permissions;
+mod permissions_page;
 mod program;
 mod turned;
 

@@ -119,6 +119,11 @@ impl Running {
         .await
     }
 
+    /// Waits for a line of its standard error for which `wanted` has an answer.
+    pub async fn complains<T>(&self, what: &str, wanted: impl Fn(&str) -> Option<T>) -> T {
+        patiently(PATIENCE, what, async || self.stderr.lock().unwrap().lines().find_map(&wanted)).await
+    }
+
     /// Closes its standard input.
     pub fn hush(&mut self) {
         self.stdin = None;

@@ -1,6 +1,7 @@
 //! A small client: one request, one whole answer. Every request has its own connection unless it is HTTP/2.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -10,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use super::wait::within;
+use super::wait::PATIENCE;
 
 /// Speaks to one proxy.
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub struct Client {
     hyper: Hyper<HttpConnector, Full<Bytes>>,
     base: String,
     headers: Vec<(String, String)>,
+    patience: Duration,
 }
 
 /// A whole answer.
@@ -75,6 +77,12 @@ impl Client {
         self
     }
 
+    /// Waits so long for each answer.
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// GET.
     pub async fn get(&self, target: &str) -> Answer {
         self.request(Method::GET, target, &[], Bytes::new()).await
@@ -98,7 +106,9 @@ impl Client {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Answer {
-        within("an answer", self.try_request(method, target, headers, body)).await.expect("an answer")
+        let asked = tokio::time::timeout(self.patience, self.try_request(method, target, headers, body));
+        let Ok(answer) = asked.await else { panic!("waited {:?} in vain for an answer", self.patience) };
+        answer.expect("an answer")
     }
 
     /// Any request; an error when no head came back.
@@ -138,6 +148,6 @@ impl Client {
             builder.pool_max_idle_per_host(0);
         }
         let base = format!("http://{address}");
-        Client { hyper: builder.build(HttpConnector::new()), base, headers: Vec::new() }
+        Client { hyper: builder.build(HttpConnector::new()), base, headers: Vec::new(), patience: PATIENCE }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Upstream;
 
 /// A proxy to be. Nothing of the machine's own configuration reaches it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     pub(super) toml: String,
     pub(super) scripts: Vec<(String, String)>,

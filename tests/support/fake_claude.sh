@@ -12,6 +12,13 @@ printf '%s %s\n' "$$" "$*" >>"$here/started"
 env >"$here/environment"
 pwd >"$here/folder"
 ls -A >>"$here/folder"
+# Two that would outlive it: one in its process group, one in a session of its own.
+if [ -e "$here/with_children" ]; then
+  sleep 600 &
+  echo $! >>"$here/children"
+  setsid sleep 600 &
+  echo $! >>"$here/children"
+fi
 
 say() { printf '%s\n' "$1"; }
 event() { say '{"type":"stream_event","session_id":"s-fake","parent_tool_use_id":null,"event":'"$1"'}'; }
@@ -45,6 +52,10 @@ turn() {
     *GARBAGE*) i=0; while [ $i -lt 150 ]; do say 'no protocol at all'; i=$((i + 1)); done; sleep 600 ;;
     *NOISE*) say 'a wrapper greets'; say ''; say '{"type":"brand_new"}'; begin; words hello; end end_turn; result ;;
     *HANG*) begin; words begun ;;
+    *HALF_TOOL*)
+      begin
+      event '{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_half","name":"mcp__client__look","input":{}}}'
+      event '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"comm"}}' ;;
     *SILENT*) ;;
     *LOGGED_OUT*) failed null 'Not logged in · Please run /login' ;;
     *LIMITED*) failed 429 'API Error: 429 slow down' ;;

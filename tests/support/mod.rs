@@ -8,6 +8,7 @@ pub mod raw;
 pub mod socket;
 pub mod sse;
 pub mod tap;
+pub mod terminal;
 pub mod upstream;
 pub mod wait;
 
@@ -16,6 +17,7 @@ pub use config::Config;
 pub use proxy::Proxy;
 pub use raw::Raw;
 pub use tap::Tap;
+pub use terminal::Terminal;
 pub use upstream::{Reply, Upstream};
 pub use wait::eventually;
 

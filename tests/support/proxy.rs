@@ -30,6 +30,18 @@ impl Proxy {
     /// Starts it and waits until it serves.
     pub async fn start(config: Config) -> Proxy {
         let home = home(&config);
+        Self::start_in(home, config).await
+    }
+
+    /// Kills it, if it still runs, and starts another one in its home.
+    pub async fn again(mut self, config: Config) -> Proxy {
+        self.kill();
+        self.ended().await;
+        let home = std::mem::replace(&mut self.home, tempfile::tempdir().unwrap());
+        Self::start_in(home, config).await
+    }
+
+    async fn start_in(home: tempfile::TempDir, config: Config) -> Proxy {
         let mut command = command(home.path(), &config);
         command
             .arg(config.command.unwrap_or("serve"))
@@ -149,6 +161,11 @@ impl Proxy {
         let _ = kill_process(self.group, Signal::TERM);
     }
 
+    /// SIGKILL, to it alone.
+    pub fn kill(&self) {
+        let _ = kill_process(self.group, Signal::KILL);
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
         within("the end of the process", self.child.wait()).await.unwrap()
@@ -221,6 +238,12 @@ fn command(home: &Path, config: &Config) -> Command {
         }
     };
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    settle(&mut command, home, config);
+    command
+}
+
+/// A clean environment in this home.
+pub(super) fn settle(command: &mut Command, home: &Path, config: &Config) {
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -232,7 +255,6 @@ fn command(home: &Path, config: &Config) -> Command {
     if !config.no_file {
         command.env("CONFIG_FILE", home.join("config.toml"));
     }
-    command
 }
 
 /// The JSON object that `serve` prints first, on one line or several; `None` when it ended before.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// One connection's bytes in one direction.
 type Bytes = Arc<Mutex<Vec<u8>>>;
@@ -21,6 +22,7 @@ pub struct Tap {
 struct Wire {
     up: Bytes,
     down: Bytes,
+    cut: Arc<Notify>,
 }
 
 impl Tap {
@@ -43,6 +45,13 @@ impl Tap {
     /// Where a client finds it.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends all connections that are open; new ones may come.
+    pub fn cut(&self) {
+        for wire in self.wires.lock().unwrap().iter() {
+            wire.cut.notify_one();
+        }
     }
 
     /// Whether some client sent exactly these bytes, one after the other.
@@ -70,6 +79,7 @@ async fn connect(client: TcpStream, target: SocketAddr, wire: Wire) {
     tokio::select! {
         () = copy(from_client, to_proxy, wire.up) => {}
         () = copy(from_proxy, to_client, wire.down) => {}
+        () = wire.cut.notified() => {}
     }
 }
 

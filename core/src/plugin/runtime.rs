@@ -50,7 +50,7 @@ pub trait PluginRuntime: Send + Sync + 'static {
         None
     }
 
-    /// The middleware at this place in the manifest.
+    /// The middleware at this place in the manifest. `None` when it is not in force with this configuration.
     fn middleware(&self, index: usize) -> Option<Arc<dyn Middleware>> {
         let _ = index;
         None

@@ -15,6 +15,7 @@ pub(super) fn read(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Moments> {
     for node in root.nodes("middleware") {
         let number = layer_of(&node);
         let moments = Moments {
+            enabled: node.function("enabled"),
             request: node.function("request"),
             response: node.function("response"),
             event: node.function("event"),

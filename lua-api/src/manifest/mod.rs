@@ -53,6 +53,8 @@ pub(crate) struct Handlers {
 
 /// The functions of one middleware.
 pub(crate) struct Moments {
+    /// Whether it is in force with this configuration.
+    pub(crate) enabled: Option<Function>,
     pub(crate) request: Option<Function>,
     pub(crate) response: Option<Function>,
     pub(crate) event: Option<Function>,

@@ -4,7 +4,9 @@ use ccproxy_core::exchange::Head;
 use ccproxy_core::middleware::Flow;
 use http::{HeaderMap, StatusCode};
 
-use super::{body, exchange, handler, log, start};
+use ccproxy_core::plugin::PluginFactory;
+
+use super::{body, context, declare_in, engine, exchange, handler, log, manifest, start};
 
 #[tokio::test]
 async fn nil_goes_on_and_a_table_answers() {
@@ -168,5 +170,38 @@ async fn an_open_breaker_leaves_an_open_middleware_out_and_refuses_for_a_closed_
         }
         assert_eq!(bench.runtime.stats()["breaker"], "open");
         assert_eq!(bench.runtime.stats()["skipped"], 1);
+    }
+}
+
+#[tokio::test]
+async fn a_middleware_that_is_not_in_force_is_none() {
+    for (text, wanted) in [
+        ("return plugin.config.limit == 3", true),
+        ("return plugin.config.limit > 3", false),
+        ("return nil", false),
+        ("return set_up", true),
+    ] {
+        let bench = start(&format!(
+            "setup = function() set_up = true end, middleware = {{
+               {{ layer = 'security', enabled = function(plugin) {text} end, request = function() end }},
+               {{ layer = 'security', request = function() end }} }}"
+        ))
+        .await;
+        assert_eq!(bench.runtime.middleware(0).is_some(), wanted, "{text}");
+        assert!(bench.runtime.middleware(1).is_some(), "without a word it is in force");
+    }
+    for (text, wanted) in [
+        ("return 'yes'", "a middleware's `enabled` gave a string, not a boolean"),
+        ("return 0", "`enabled` gave a "),
+        ("error('odd')", "odd"),
+        ("while true do end", "CPU"),
+    ] {
+        let source = manifest(&format!(
+            "middleware = {{ {{ layer = 'security', enabled = function(plugin) {text} end, request = function() end }} }}"
+        ));
+        let factory = declare_in(&engine(), &[("plugin.lua", &source)]).expect("a declared plugin");
+        let runtime = factory.create(context(None, &Default::default())).expect("a runtime");
+        let error = runtime.initialize().await.expect_err(text);
+        assert!(log(&error).contains(wanted), "{text}: {}", log(&error));
     }
 }

@@ -362,6 +362,10 @@ impl Actor {
         facts.state = state;
         facts.known = known;
         facts.since = Instant::now();
+        drop(facts);
+        if self.session.name.is_some() {
+            self.pool.save_soon();
+        }
     }
 
     /// The client has left. A session with a name stops and lives on.

@@ -122,10 +122,17 @@ impl Command {
         };
         command.args(&self.words[1..]).args(self.arguments(shape));
         command.env_clear().envs(self.environment.iter().cloned()).current_dir(&self.directory);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A guard is told to end, and takes everything with it.
+        command.kill_on_drop(!self.is_guarded());
         #[cfg(unix)]
         command.process_group(0);
         Ok(command)
+    }
+
+    /// Whether what is started is a guard, with the CLI below it.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.guard.is_some()
     }
 
     fn arguments(&self, shape: &Shape) -> Vec<String> {

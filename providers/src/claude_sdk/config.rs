@@ -44,6 +44,8 @@ pub(super) struct Config {
     #[serde(deserialize_with = "seconds")]
     pub(super) session_ttl: Duration,
     #[serde(deserialize_with = "seconds")]
+    pub(super) resume_ttl: Duration,
+    #[serde(deserialize_with = "seconds")]
     pub(super) tool_timeout: Duration,
     #[serde(deserialize_with = "seconds")]
     pub(super) start_timeout: Duration,
@@ -115,6 +117,12 @@ pub(super) fn schema() -> Schema {
         time("queue_timeout", "How long a request waits for a process", 3600).or(30),
         time("idle_timeout", "How long a session's process is kept without a request", 604_800).or(600),
         time("session_ttl", "How old a session's process may become", 604_800).or(3600),
+        time(
+            "resume_ttl",
+            "How long a session whose process is gone can go on, over a restart of the proxy too",
+            2_592_000,
+        )
+        .or(604_800),
         time("tool_timeout", "How long a process waits for the results of a client's tools", 86_400).or(600),
         time("start_timeout", "How long the CLI may take to get ready", 3600).or(60),
         time("turn_timeout", "How long the CLI may be silent during an answer", 86_400).or(600),

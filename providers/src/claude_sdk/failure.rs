@@ -84,6 +84,8 @@ pub(super) fn busy(name: &str) -> Error {
         .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
 }
 
+const FORGOTTEN: &str = "the Claude Code CLI has nothing of this session any more: say the whole conversation, or ask again to begin anew";
+
 /// A `result` that tells of an error.
 pub(super) fn of_result(result: &Value) -> Failure {
     let text = result["result"].as_str().unwrap_or_default();
@@ -91,6 +93,17 @@ pub(super) fn of_result(result: &Value) -> Failure {
     let lower = text.to_ascii_lowercase();
     if matches!(status, Some(401)) || lower.contains("not logged in") || lower.contains("/login") {
         return unavailable(no_login_text()).with_log(text.to_owned()).into();
+    }
+    // Words that were meant to follow others must not become the first ones: the client decides.
+    let says = |word: &str| {
+        result["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|error| error.as_str().is_some_and(|error| error.contains(word)))
+    };
+    if says("No conversation found") {
+        return Error::client(Kind::NotFound, FORGOTTEN).into();
     }
     let told = match text.strip_prefix("API Error: ") {
         Some(rest) => status.map_or(rest, |code| rest.strip_prefix(&code.to_string()).unwrap_or(rest)).trim(),
@@ -127,6 +140,11 @@ mod tests {
             (json!({"result": "Not logged in · Please run /login"}), 503, "log in"),
             (json!({"api_error_status": 401, "result": "Invalid"}), 503, "log in"),
             (json!({"subtype": "error_during_execution"}), 502, "error_during_execution"),
+            (
+                json!({"subtype": "error_during_execution", "errors": ["No conversation found with session ID: x"]}),
+                404,
+                "begin anew",
+            ),
             (json!({"api_error_status": 99999, "result": "x"}), 502, "x"),
         ] {
             let failure = of_result(&result);

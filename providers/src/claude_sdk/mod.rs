@@ -17,9 +17,11 @@ mod process;
 mod protocol;
 mod questions;
 mod render;
+mod resumable;
 mod routes;
 mod rules;
 mod session;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -44,6 +46,7 @@ use command::Command;
 use config::Config;
 use detection::Detection;
 use pool::Pool;
+use resumable::Resumable;
 use rules::Rules;
 
 const NAME: &str = "claude_sdk";
@@ -80,7 +83,8 @@ fn create(context: &PluginContext, own: Option<PathBuf>) -> Result<Arc<dyn Plugi
     let rules = Rules::read(&config.allow).map_err(failed)?;
     let command = Command::new(&config, &context.data_dir, own.as_deref());
     let approver = Approver::new(context.services.clone(), Arc::new(rules), config.approval_timeout);
-    let pool = Pool::new(config, command, approver);
+    let resumable = Resumable::open(context.data_dir.join("sessions.json"), config.resume_ttl);
+    let pool = Pool::new(config, command, approver, resumable);
     Ok(Arc::new(Runtime {
         adapter: Arc::new(Adapter::new(pool.clone())),
         pool,

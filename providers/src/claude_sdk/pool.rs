@@ -1,14 +1,14 @@
 //! The processes of the CLI: started when they are needed, kept for their sessions, never more than the settings say.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ccproxy_core::Result;
 use ccproxy_core::approval::Approver;
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -17,34 +17,33 @@ use super::command::{Command, Shape};
 use super::config::Config;
 use super::failure::{self, Failure};
 use super::history::Conversation;
-use super::process::{Process, memory};
+use super::process::Process;
+use super::resumable::{self, Ended, Key, Resumable};
 use super::session::{Facts, More, Session, State, Ticket, Told};
 
-/// Ended sessions that can be resumed.
-const ENDED: usize = 1000;
+/// How long changes are collected before they are written down.
+const WRITE: Duration = Duration::from_millis(200);
 
 /// All of them.
 pub(super) struct Pool {
     pub(super) config: Config,
     pub(super) command: Command,
     pub(super) approver: Arc<Approver>,
-    sessions: Mutex<Vec<Arc<Session>>>,
-    warm: Mutex<Vec<Warm>>,
-    ended: Mutex<HashMap<Key, Ended>>,
+    pub(super) sessions: Mutex<Vec<Arc<Session>>>,
+    pub(super) warm: Mutex<Vec<Warm>>,
+    resumable: Arc<Resumable>,
+    writing: AtomicBool,
     permits: Arc<Semaphore>,
-    queued: AtomicUsize,
-    started: AtomicU64,
-    recovered: AtomicU64,
+    pub(super) queued: AtomicUsize,
+    pub(super) started: AtomicU64,
+    pub(super) recovered: AtomicU64,
     models: Mutex<Option<Value>>,
 }
 
-/// A session's owner and name.
-type Key = (Arc<str>, String);
-
 /// A process that was told nothing yet.
-struct Warm {
+pub(super) struct Warm {
     shape: Shape,
-    process: Process,
+    pub(super) process: Process,
     permit: OwnedSemaphorePermit,
     since: Instant,
 }
@@ -56,13 +55,6 @@ struct Claim {
     told: mpsc::Receiver<Told>,
 }
 
-/// What is left of a session.
-struct Ended {
-    id: String,
-    setup: u64,
-    known: Vec<u64>,
-}
-
 /// An answer that has begun.
 #[derive(Debug)]
 pub(super) struct Begun {
@@ -71,7 +63,12 @@ pub(super) struct Begun {
 }
 
 impl Pool {
-    pub(super) fn new(config: Config, command: Command, approver: Approver) -> Arc<Self> {
+    pub(super) fn new(
+        config: Config,
+        command: Command,
+        approver: Approver,
+        resumable: Resumable,
+    ) -> Arc<Self> {
         Arc::new(Pool {
             permits: Arc::new(Semaphore::new(config.max_sessions)),
             config,
@@ -79,7 +76,8 @@ impl Pool {
             approver: Arc::new(approver),
             sessions: Mutex::default(),
             warm: Mutex::default(),
-            ended: Mutex::default(),
+            resumable: Arc::new(resumable),
+            writing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             started: AtomicU64::new(0),
             recovered: AtomicU64::new(0),
@@ -165,7 +163,7 @@ impl Pool {
     ) -> std::result::Result<Begun, Failure> {
         let (setup, digests) = (conversation.setup(), conversation.digests());
         let key = name.map(|name| (client.clone(), name.to_owned()));
-        let before = key.as_ref().and_then(|key| self.ended.lock().remove(key));
+        let before = key.as_ref().and_then(|key| self.resumable.take(key));
         let before = before.filter(|before| before.setup == setup && conversation.turns.len() == 1);
         let base = match &before {
             Some(before) => [&before.known[..], &digests].concat(),
@@ -210,7 +208,8 @@ impl Pool {
         let permit = self.permit().await?;
         let command =
             self.command.conversation(program, &shape).map_err(|error| failure::unstartable(&error))?;
-        let process = Process::spawn(command).map_err(|error| failure::unstartable(&error))?;
+        let guarded = self.command.is_guarded();
+        let process = Process::spawn(command, guarded).map_err(|error| failure::unstartable(&error))?;
         self.started.fetch_add(1, Ordering::Relaxed);
         Ok((process, permit))
     }
@@ -263,13 +262,37 @@ impl Pool {
 
     /// Keeps what it takes to resume a session.
     fn remember(&self, session: &Session, facts: &Facts) {
-        let (Some(name), Some(id)) = (&session.name, &facts.id) else { return };
-        let whole = facts.state != State::Busy && !matches!(facts.state, State::Waiting(_));
-        let mut ended = self.ended.lock();
-        if whole && !facts.known.is_empty() && ended.len() < ENDED {
-            let left = Ended { id: id.clone(), setup: facts.setup, known: facts.known.clone() };
-            ended.insert((session.client.clone(), name.clone()), left);
+        if matches!(facts.state, State::Busy | State::Waiting(_)) {
+            return;
         }
+        if let Some((key, ended)) = left(session, facts) {
+            self.resumable.put(key, ended);
+        }
+    }
+
+    /// Has what it takes to resume sessions written down soon: a turn has ended.
+    pub(super) fn save_soon(self: &Arc<Self>) {
+        if self.writing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let pool = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(WRITE).await;
+            pool.writing.store(false, Ordering::Release);
+            let _ = tokio::task::spawn_blocking(move || pool.save()).await;
+        });
+    }
+
+    fn save(&self) {
+        self.resumable.save(|| {
+            let sessions: Vec<Arc<Session>> = self.sessions.lock().clone();
+            // A turn that is under way is lost with the proxy, what was before it is not.
+            let alive = sessions.iter().filter_map(|session| {
+                let facts = session.facts.lock();
+                left(session, &facts).filter(|_| matches!(facts.state, State::Idle | State::Busy))
+            });
+            alive.collect()
+        });
     }
 
     /// Starts processes ahead, for requests like the last one.
@@ -279,7 +302,11 @@ impl Pool {
         warm.retain_mut(|warm| warm.shape == shape && !warm.process.is_over());
         while warm.len() < self.config.warm {
             let Ok(permit) = self.permits.clone().try_acquire_owned() else { return };
-            let started = self.command.conversation(program, &shape).and_then(Process::spawn);
+            let guarded = self.command.is_guarded();
+            let started = self
+                .command
+                .conversation(program, &shape)
+                .and_then(|command| Process::spawn(command, guarded));
             let Ok(process) = started else { return };
             self.started.fetch_add(1, Ordering::Relaxed);
             warm.push(Warm { shape: shape.clone(), process, permit, since: Instant::now() });
@@ -292,8 +319,9 @@ impl Pool {
         self.warm.lock().retain_mut(|warm| warm.since.elapsed() < limit && !warm.process.is_over());
     }
 
-    /// Ends everything.
+    /// Ends everything. What it takes to resume sessions is written down first.
     pub(super) fn shutdown(&self) {
+        self.save();
         self.warm.lock().clear();
         let sessions = std::mem::take(&mut *self.sessions.lock());
         for session in sessions {
@@ -315,38 +343,6 @@ impl Pool {
     pub(super) fn models(&self) -> Option<Value> {
         self.models.lock().clone()
     }
-
-    /// For `/plugins/status`.
-    pub(super) fn stats(&self) -> Map<String, Value> {
-        let mut counts = [0_u64; 3];
-        let mut bytes = 0;
-        // Not under the lock of the list: a session that ends holds its own and wants that one.
-        let sessions: Vec<Arc<Session>> = self.sessions.lock().clone();
-        for session in &sessions {
-            let place = match session.facts.lock().state {
-                State::Busy => 0,
-                State::Idle => 1,
-                State::Waiting(_) => 2,
-                State::Ended => continue,
-            };
-            counts[place] += 1;
-            bytes += session.process.and_then(memory).unwrap_or(0);
-        }
-        let warm = self.warm.lock();
-        bytes += warm.iter().filter_map(|warm| memory(warm.process.id()?)).sum::<u64>();
-        let stats = [
-            ("sessions", counts.iter().sum::<u64>()),
-            ("sessions_busy", counts[0]),
-            ("sessions_idle", counts[1]),
-            ("sessions_waiting", counts[2]),
-            ("processes_warm", warm.len() as u64),
-            ("processes_started", self.started.load(Ordering::Relaxed)),
-            ("processes_recovered", self.recovered.load(Ordering::Relaxed)),
-            ("requests_queued", self.queued.load(Ordering::Relaxed) as u64),
-            ("memory_bytes", bytes),
-        ];
-        stats.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
-    }
 }
 
 /// One more in the queue, until it is dropped.
@@ -356,6 +352,13 @@ impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// What is left of a session with a name, were it to end now.
+fn left(session: &Session, facts: &Facts) -> Option<(Key, Ended)> {
+    let (name, id) = (session.name.clone()?, facts.id.clone()?);
+    let ended = Ended { id, setup: facts.setup, known: facts.known.clone(), since: resumable::now() };
+    Some(((session.client.clone(), name), ended))
 }
 
 /// Waits for the first event.

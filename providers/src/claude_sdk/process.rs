@@ -19,9 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes kept of what it says on standard error, for the log.
 const COMPLAINT: usize = 2048;
 
-/// A running CLI. Dropping it kills its whole process group.
+/// A running CLI. Dropping it ends it with all its children, where it has a guard, and else its whole process group.
 pub(super) struct Process {
     child: Child,
+    guarded: bool,
     writer: mpsc::Sender<Bytes>,
     complaint: Arc<Mutex<Vec<u8>>>,
     /// What it says.
@@ -29,8 +30,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts it.
-    pub(super) fn spawn(mut command: Command) -> std::io::Result<Self> {
+    /// Starts it; `guarded` is whether the command is a guard.
+    pub(super) fn spawn(mut command: Command, guarded: bool) -> std::io::Result<Self> {
         let mut child = command.spawn()?;
         let (Some(input), Some(output), Some(errors)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -41,7 +42,7 @@ impl Process {
         tokio::spawn(write(input, waiting));
         let complaint = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(listen(errors, complaint.clone()));
-        Ok(Process { child, writer, complaint, lines: Lines::new(output) })
+        Ok(Process { child, guarded, writer, complaint, lines: Lines::new(output) })
     }
 
     /// Tells it a line. An error when it reads no more.
@@ -74,8 +75,14 @@ impl Drop for Process {
     fn drop(&mut self) {
         // While it was not waited for, its id is nobody else's.
         #[cfg(unix)]
-        if let Some(group) = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        if let Some(id) = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
+            use rustix::process::{Signal, kill_process, kill_process_group};
+            if self.guarded {
+                // Before it listens, this ends it as well, and there is nothing else yet.
+                let _ = kill_process(id, Signal::TERM);
+                return;
+            }
+            let _ = kill_process_group(id, Signal::KILL);
         }
         let _ = self.child.start_kill();
     }
@@ -99,8 +106,16 @@ async fn listen(mut errors: ChildStderr, complaint: Arc<Mutex<Vec<u8>>>) {
     }
 }
 
-/// Resident memory of a process in bytes, where the system tells.
+/// Resident memory of a process and its children in bytes, where the system tells. (Strays of children are not
+/// counted.)
 pub(super) fn memory(id: u32) -> Option<u64> {
+    let own = resident(id)?;
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|id| resident(id.parse().ok()?));
+    Some(own + children.sum::<u64>())
+}
+
+fn resident(id: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)

@@ -42,7 +42,7 @@ pub(super) struct Board {
     /// How far the arguments are scrolled.
     pub(super) scroll: u16,
     pub(super) connected: bool,
-    /// Until when no key allows anything: another request has just taken the place of the chosen one.
+    /// Until when no key decides anything: another request has just taken the place of the chosen one, or of none.
     pub(super) shielded: Option<Instant>,
 }
 
@@ -94,6 +94,10 @@ impl Board {
         }
         let from: Vec<String> =
             ["source", "client", "session"].map(word).into_iter().filter(|word| !word.is_empty()).collect();
+        if self.entries.is_empty() {
+            // A key that is on its way is not meant for what has just come.
+            self.shielded = Some(now + SHIELD);
+        }
         let left = record["expires_in"].as_f64().unwrap_or_default().clamp(0.0, 86_400.0);
         self.entries.push(Entry {
             id: id.clone(),

@@ -18,7 +18,7 @@ const KEYS: &str = "y allow  n deny  e edit  a always, these arguments  A always
 /// Draws all of it.
 pub(super) fn draw(frame: &mut Frame<'_>, board: &Board, now: Instant) {
     let rows = u16::try_from(board.entries.len()).unwrap_or(u16::MAX).clamp(1, 8) + 2;
-    let parts = Layout::vertical([Constraint::Length(rows), Constraint::Min(3), Constraint::Length(2)]);
+    let parts = Layout::vertical([Constraint::Length(rows), Constraint::Min(3), Constraint::Length(3)]);
     let [list, detail, foot] = parts.areas(frame.area());
     let title = if board.connected { " waiting " } else { " not connected, trying again " };
     let items: Vec<Line<'_>> = board.entries.iter().map(|entry| row(entry, now)).collect();
@@ -34,7 +34,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &Board, now: Instant) {
         .block(Block::bordered().title(" arguments "));
     frame.render_widget(detail_text, detail);
     let foot_text = Text::from(vec![Line::from(plain::line(&board.said)), Line::from(KEYS)]);
-    frame.render_widget(Paragraph::new(foot_text), foot);
+    frame.render_widget(Paragraph::new(foot_text).wrap(Wrap { trim: true }), foot);
 }
 
 fn row(entry: &Entry, now: Instant) -> Line<'static> {

@@ -30,6 +30,8 @@ enum News {
     Record(Value),
     /// How an answer fared.
     Said(String),
+    /// A signal asks for the end.
+    End,
 }
 
 /// Runs until the person leaves.
@@ -41,12 +43,28 @@ pub(super) fn run(proxy: Running) -> Outcome {
     let proxy = std::sync::Arc::new(proxy);
     let (sender, news) = channel(QUEUE);
     runtime.spawn(listen(proxy.clone(), sender.clone()));
+    #[cfg(unix)]
+    runtime.spawn(signals(sender.clone()));
     let mut terminal = ratatui::init();
     let outcome =
         Session { proxy, sender, news, runtime: &runtime, board: Board::default() }.run(&mut terminal);
     ratatui::restore();
     runtime.shutdown_background();
     outcome
+}
+
+/// A signal that asks for the end: the terminal is given back first.
+#[cfg(unix)]
+async fn signals(news: Sender<News>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()];
+    let [Ok(mut terminate), Ok(mut hang_up), Ok(mut interrupt)] = kinds.map(signal) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = news.send(News::End).await;
 }
 
 /// Reads events for ever, and goes on where it was.
@@ -103,6 +121,9 @@ impl Session<'_> {
         let broken = |error: std::io::Error| Failure::new(format!("the terminal failed: {error}"));
         loop {
             while let Ok(news) = self.news.try_recv() {
+                if matches!(news, News::End) {
+                    return Ok(());
+                }
                 self.hear(news);
             }
             terminal.draw(|frame| screen::draw(frame, &self.board, Instant::now())).map_err(broken)?;
@@ -138,6 +159,7 @@ impl Session<'_> {
             }
             News::Record(record) => self.board.fill(&record),
             News::Said(text) => self.board.said = text,
+            News::End => {}
         }
     }
 

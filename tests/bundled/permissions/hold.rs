@@ -348,6 +348,43 @@ fn without_hold_answers_pass_as_they_are() {
         upstream.next(Reply::stream(tool_events()));
         let answer = client_ask(&proxy, "anthropic_messages", true).await.unwrap();
         assert_eq!(answer.text(), tool_events().concat());
+        // Nothing of the plugin is on the way of an exchange.
+        let order = async |proxy: &Proxy| proxy.status().await["middleware_order"].to_string();
+        assert!(!order(&proxy).await.contains("permissions"), "{}", order(&proxy).await);
+        let calls = proxy.plugin("permissions").await["stats"]["calls"].clone();
+        client_ask(&proxy, "openai_chat", true).await.unwrap();
+        assert_eq!(proxy.plugin("permissions").await["stats"]["calls"], calls);
+        proxy.stop().await;
+        let proxy = Proxy::start(held("30s").upstream(&upstream)).await;
+        assert!(order(&proxy).await.contains("permissions"), "{}", order(&proxy).await);
+        proxy.stop().await;
+    });
+}
+
+#[test]
+fn a_long_hold_outlasts_the_clocks_for_silence() {
+    support::run(async {
+        let upstream = Upstream::start().await;
+        let config = held("30s")
+            .toml("upstream.data_idle_timeout = \"1s\"")
+            .toml("upstream.first_data_timeout = \"1s\"")
+            .toml("server.write_idle_timeout = \"1s\"")
+            .toml("server.body_idle_timeout = \"1s\"");
+        let proxy = Proxy::start(config.upstream(&upstream)).await;
+        for format in FORMATS {
+            upstream.next(Reply::stream(tool_events()));
+            let mut raw = proxy.raw().await;
+            raw.post(target(format), &body(format, true).to_string()).await;
+            let record = waiting(&proxy).await;
+            // Longer than any of them.
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+            respond(&proxy, &record, &json!({ "decision": "allow" })).await;
+            let answer = raw.answer().await.unwrap();
+            assert!(answer.whole, "{format}");
+            let read = read(format, &answer.body);
+            assert_eq!(read.calls, [("Read".to_owned(), WHOLE.to_owned())], "{format}");
+            assert_eq!(read.end, ends(format, true), "{format}");
+        }
         proxy.stop().await;
     });
 }

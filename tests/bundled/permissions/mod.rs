@@ -8,11 +8,13 @@ mod page;
 mod rules;
 mod service;
 mod stream;
+mod terminal;
+mod websocket;
 
 use super::*;
 
 /// Asks people, for so long.
-fn config(timeout: &str) -> Config {
+pub fn config(timeout: &str) -> Config {
     Config::new()
         .toml("plugins.permissions.enabled = true")
         .toml(&format!("plugins.permissions.timeout = \"{timeout}\""))
@@ -27,17 +29,17 @@ const ASKER: &str = r#"return {
   end } },
 }"#;
 
-fn asking(timeout: &str) -> Config {
+pub fn asking(timeout: &str) -> Config {
     config(timeout).script("asker", ASKER)
 }
 
 /// What waits now, once something does.
-async fn waiting(proxy: &Proxy) -> Value {
+pub async fn waiting(proxy: &Proxy) -> Value {
     waiting_for(proxy, 1).await[0].clone()
 }
 
 /// What waits now, once so much does.
-async fn waiting_for(proxy: &Proxy, count: usize) -> Vec<Value> {
+pub async fn waiting_for(proxy: &Proxy, count: usize) -> Vec<Value> {
     let client = proxy.client();
     eventually(&format!("{count} requests that wait"), async || {
         let list = client.get("/permissions").await.expect(200).json();
@@ -46,16 +48,16 @@ async fn waiting_for(proxy: &Proxy, count: usize) -> Vec<Value> {
     .await
 }
 
-fn respond_path(record: &Value) -> String {
+pub fn respond_path(record: &Value) -> String {
     format!("/permissions/{}/respond", record["id"].as_str().unwrap())
 }
 
-async fn respond(proxy: &Proxy, record: &Value, body: &Value) -> Value {
+pub async fn respond(proxy: &Proxy, record: &Value, body: &Value) -> Value {
     proxy.client().post(&respond_path(record), body).await.expect(200).json()
 }
 
 /// Asks in the background.
-fn ask(proxy: &Proxy, body: Value) -> tokio::task::JoinHandle<Value> {
+pub fn ask(proxy: &Proxy, body: Value) -> tokio::task::JoinHandle<Value> {
     let client = proxy.client();
     tokio::spawn(async move { client.post("/asker/ask", &body).await.expect(200).json() })
 }
