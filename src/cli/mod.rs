@@ -15,6 +15,7 @@ mod lua;
 mod models;
 mod output;
 mod permissions;
+mod plain;
 mod plugins;
 mod running;
 mod serve;

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::plain;
 use crate::cli::Outcome;
 use crate::cli::context::block_on;
 use crate::cli::output::Output;
+use crate::cli::plain;
 use crate::cli::running::Running;
 
 /// List what waits now

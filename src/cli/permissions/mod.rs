@@ -5,7 +5,6 @@ mod diff;
 mod editor;
 mod events;
 mod list;
-pub(crate) mod plain;
 mod respond;
 mod screen;
 mod terminal;

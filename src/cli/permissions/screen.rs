@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::board::{Board, Entry};
 use super::diff::{self, Line as Changed};
-use super::plain;
+use crate::cli::plain;
 
 const KEYS: &str = "y allow  n deny  e edit  a always, these arguments  A always, this tool  j k move  space b scroll  q quit";
 

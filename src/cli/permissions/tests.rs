@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::board::{Action, Board};
 use super::diff::{Line, diff};
 use super::events::{Event, Lines};
-use super::{plain, screen};
+use super::screen;
+use crate::cli::plain;
 
 fn event(name: &str, data: Value) -> Event {
     Event { name: name.to_owned(), id: "a-1".to_owned(), data }

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row as Cells, Table, TableState, 
 
 use super::sample::{Board, Handler, Row, size};
 use crate::cli::output::Output;
-use crate::cli::permissions::plain;
+use crate::cli::plain;
 
 const KEYS: &str = "j k choose a plugin   q quit";
 const PLUGINS: [&str; 9] =
