@@ -134,6 +134,7 @@ pub(crate) fn made(loaded: &Loaded, factory: &dyn PluginFactory) -> Option<Arc<d
         services: Arc::new(Services::default()),
         bus: Arc::new(Bus::default()),
         upstream: Arc::new(Upstream::new(settings.upstream.clone()).ok()?),
+        oauth: logins(loaded).registry().clone(),
         store: Arc::new(Store::default()),
         previous: None,
     };

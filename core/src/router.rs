@@ -37,6 +37,8 @@ pub struct Route {
     pub owner: Arc<str>,
     /// Whether the client key is asked for.
     pub auth: bool,
+    /// Whether other sites may send a browser here.
+    pub landing: bool,
     /// For the API description.
     pub tags: Vec<String>,
     /// For the API description.

@@ -62,7 +62,7 @@ impl Asking {
 }
 
 /// One request over a socket of its own: the status and everything else of the answer.
-async fn visit(method: &str, url: &str, headers: &[&str]) -> (u16, String) {
+pub(super) async fn visit(method: &str, url: &str, headers: &[&str]) -> (u16, String) {
     let url = reqwest::Url::parse(url).unwrap();
     let host = url.host_str().unwrap();
     let mut socket = TcpStream::connect((host.trim_matches(['[', ']']), url.port().unwrap())).await.unwrap();
@@ -93,7 +93,7 @@ fn is_whole(answer: &[u8]) -> bool {
 }
 
 /// Where the identity provider sends the browser of a person who agrees.
-async fn agree(url: &str) -> String {
+pub(super) async fn agree(url: &str) -> String {
     let (status, answer) = visit("GET", url, &[]).await;
     assert_eq!(status, 302, "{answer}");
     let location = answer.lines().find_map(|line| line.strip_prefix("location: "));

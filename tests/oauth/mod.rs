@@ -3,6 +3,7 @@
 mod command_line;
 mod race;
 mod used;
+mod web;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -284,6 +284,7 @@ impl House {
                     tags: Vec::new(),
                     summary: String::new(),
                     auth: true,
+                    landing: false,
                     target: RouteTarget::Provider(Operation::new("messages", Arc::new(Plain))),
                 }],
                 ..Manifest::default()

@@ -154,6 +154,7 @@ fn identity(root: &Node<'_>, name: &Arc<str>, manifest: &mut Manifest) {
             display_name: node.required_text("display_name"),
             supports_pkce: node.boolean("supports_pkce").unwrap_or(false),
             supports_refresh: node.boolean("supports_refresh").unwrap_or(false),
+            ..OAuthProviderSpec::default()
         });
         manifest.kind = PluginKind::AuthProvider;
         node.finish();

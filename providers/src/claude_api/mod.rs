@@ -40,6 +40,7 @@ pub(crate) fn factory(memory: &Arc<Memory>, logins: &Arc<Logins>) -> Factory {
         display_name: "Claude API".into(),
         supports_pkce: true,
         supports_refresh: true,
+        ..OAuthProviderSpec::default()
     };
     let schema = config::schema(&service).with(config::account_field()).with(config::detect_cli());
     let manifest = Manifest { oauth_provider: Some(oauth), ..manifest(&service, schema, memory) };
@@ -92,7 +93,7 @@ fn create(
     };
     let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
     let detection = (service.claude && config.detect_cli).then(|| Detection::of("claude"));
-    let oauth = logins.and_then(|logins| logins.provider(OAUTH)).cloned();
+    let oauth = logins.and_then(|logins| logins.provider(OAUTH));
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url, oauth }))
 }
 

@@ -25,6 +25,7 @@ fn under(session: &str, memory: &Arc<Memory>) -> Vec<RouteSpec> {
         tags: vec!["plugin-claude-sdk".into()],
         summary: format!("{summary}{of}"),
         auth: true,
+        landing: false,
         target: RouteTarget::Provider(operation),
     };
     let estimate = Local::Instead(Arc::new(Estimate::of(Dialect::Messages)));

@@ -20,6 +20,7 @@ pub(super) fn routes(via: Via) -> Vec<RouteSpec> {
         tags: vec!["plugin-copilot".into()],
         summary: summary.into(),
         auth: true,
+        landing: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

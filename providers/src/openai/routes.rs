@@ -23,6 +23,7 @@ pub(super) fn routes(vendor: &Vendor, via: Dialect, quirks: &Quirks, memory: &Ar
         tags: vec![format!("plugin-{name}")],
         summary: format!("{summary} ({title})"),
         auth: true,
+        landing: false,
         target: RouteTarget::Provider(operation),
     };
     let post =
