@@ -62,7 +62,7 @@ pub fn factories(
     ]
     .into_iter()
     .chain(openai::factories(configured, memory))
-    .chain(own.iter().map(|name| own::factory(name, configured, memory)))
+    .chain(own.iter().map(|name| own::factory(name, configured, memory, logins)))
     .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
     .collect()
 }
