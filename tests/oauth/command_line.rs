@@ -18,20 +18,20 @@ fn config(idp: &Idp, name: &str) -> Config {
 }
 
 /// A command that waits for a person.
-struct Asking {
+pub(super) struct Asking {
     child: tokio::process::Child,
     stderr: tokio::io::Lines<BufReader<tokio::process::ChildStderr>>,
 }
 
 impl Asking {
-    fn start(home: &Path, config: &Config, arguments: &[&str]) -> Asking {
+    pub(super) fn start(home: &Path, config: &Config, arguments: &[&str]) -> Asking {
         let mut child = start_in(home, config, arguments);
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         Asking { child, stderr }
     }
 
     /// The next line that contains a text.
-    async fn says(&mut self, text: &str) -> String {
+    pub(super) async fn says(&mut self, text: &str) -> String {
         within(text, async {
             loop {
                 let line = self
@@ -53,7 +53,7 @@ impl Asking {
     }
 
     /// Exit code and standard output.
-    async fn ends(self) -> (i32, String) {
+    pub(super) async fn ends(self) -> (i32, String) {
         let Asking { child, mut stderr } = self;
         tokio::spawn(async move { while let Ok(Some(_)) = stderr.next_line().await {} });
         let output = within("the end of the command", child.wait_with_output()).await.unwrap();

@@ -1,6 +1,7 @@
 //! Logins: how they begin, how they stay fresh, who uses them, and what never happens to them.
 
 mod command_line;
+mod plugin;
 mod race;
 mod used;
 mod web;

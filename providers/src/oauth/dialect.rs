@@ -85,11 +85,13 @@ pub(super) async fn page(dialect: &dyn Dialect, url: &str) -> Result<String, Fai
     Ok(wanted.to_string())
 }
 
-/// A request as the plugin wants it. `origins` are those of the declared endpoints.
+/// A request as the plugin wants it. `origins` are those of the declared endpoints; `json` says how the server wants it
+/// where the plugin does not.
 pub(super) async fn request(
     dialect: &dyn Dialect,
     asked: HttpRequest,
     origins: &[String],
+    json: bool,
 ) -> Result<HttpRequest, Failure> {
     let mut hidden = Hidden::default();
     let form = Url::parse(&format!("form:?{}", String::from_utf8_lossy(asked.body())));
@@ -111,12 +113,12 @@ pub(super) async fn request(
         );
     }
     let url = asked.uri().to_string();
-    let shown = json!({
+    let shown = serde_json::json!({
         "grant": form_fields.get("grant_type").cloned(),
         "url": url,
         "headers": headers,
         "fields": form_fields,
-        "body": "form",
+        "body": if json { "json" } else { "form" },
     });
     let answer = dialect.request(shown).await?;
     let url = text(&answer, "url")?.unwrap_or(url);
@@ -126,7 +128,7 @@ pub(super) async fn request(
     }
     let mut wanted = Value::Object(fields(&answer, "fields")?.unwrap_or(form_fields));
     hidden.fill(&mut wanted);
-    let as_json = text(&answer, "body")?.is_some_and(|body| body == "json");
+    let as_json = text(&answer, "body")?.map_or(json, |body| body == "json");
     let (kind, body) = match as_json {
         true => ("application/json", wanted.to_string()),
         false => ("application/x-www-form-urlencoded", form_of(&wanted)),

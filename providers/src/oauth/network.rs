@@ -128,7 +128,13 @@ impl<'c> AsyncHttpClient<'c> for Speaking<'_> {
         }
         Box::pin(async move {
             if let Some(dialect) = self.dialect {
-                let wanted = dialect::request(dialect, request, &self.server.origins()).await;
+                let wanted = dialect::request(
+                    dialect,
+                    request,
+                    &self.server.origins(),
+                    self.server.body == Body::Json,
+                )
+                .await;
                 request = wanted.map_err(Failed::Plugin)?;
             }
             Ok(standard(self.network.send(request).await?, &self.server.answer))
