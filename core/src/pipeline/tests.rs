@@ -285,6 +285,7 @@ impl House {
                     summary: String::new(),
                     auth: true,
                     landing: false,
+                    private: false,
                     target: RouteTarget::Provider(Operation::new("messages", Arc::new(Plain))),
                 }],
                 ..Manifest::default()

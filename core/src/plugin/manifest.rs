@@ -127,6 +127,8 @@ pub struct RouteSpec {
     /// Whether other sites may send a browser here, as a login does that comes back. The page then judges by itself
     /// whether what came belongs to anything, and it is never shown inside of another page.
     pub landing: bool,
+    /// Whether its bodies, and the secrets of its queries, are no plugin's to see.
+    pub private: bool,
     /// What answers.
     pub target: RouteTarget,
 }

@@ -23,7 +23,7 @@ pub(super) struct Config {
     #[serde(default = "account")]
     pub(super) account: String,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, Secret>,
     #[serde(default = "yes")]
     pub(super) detect_cli: bool,
 }

@@ -26,6 +26,7 @@ fn under(session: &str, memory: &Arc<Memory>) -> Vec<RouteSpec> {
         summary: format!("{summary}{of}"),
         auth: true,
         landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let estimate = Local::Instead(Arc::new(Estimate::of(Dialect::Messages)));

@@ -18,6 +18,7 @@ pub(super) fn routes() -> Vec<RouteSpec> {
         summary: summary.into(),
         auth: true,
         landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

@@ -21,6 +21,7 @@ pub(super) fn routes(via: Via) -> Vec<RouteSpec> {
         summary: summary.into(),
         auth: true,
         landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

@@ -84,6 +84,7 @@ fn manifest() -> Manifest {
         summary: summary.into(),
         auth: true,
         landing: false,
+        private: false,
         target,
     };
     let choose = |path: &str, name: &'static str, format: &Arc<dyn Format>, summary: &str| {

@@ -77,6 +77,7 @@ fn manifest() -> Manifest {
             summary: summary.into(),
             auth: true,
             landing: false,
+            private: false,
             target: RouteTarget::Provider(Operation::new(name, format.clone())),
         };
     Manifest {

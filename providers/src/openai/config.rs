@@ -21,7 +21,7 @@ pub(super) struct Config {
     pub(super) credential: Choice,
     pub(super) api_key: Option<Secret>,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, Secret>,
     messages_via: Option<Via>,
     quirks: Option<Vec<Quirk>>,
 }

@@ -24,6 +24,7 @@ pub(super) fn routes(vendor: &Vendor, via: Dialect, quirks: &Quirks, memory: &Ar
         summary: format!("{summary} ({title})"),
         auth: true,
         landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

@@ -118,6 +118,7 @@ fn manifest() -> Manifest {
             summary: (*summary).into(),
             auth: !landing,
             landing,
+            private: true,
             target: RouteTarget::Handler,
         }
     };
