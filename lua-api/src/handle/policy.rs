@@ -61,7 +61,17 @@ mod tests {
 
     #[test]
     fn credentials_and_framing_are_out_of_reach() {
-        for name in SECRET {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "cookie",
+            "set-cookie",
+            "proxy-authorization",
+            "proxy-authenticate",
+            "api-key",
+            "x-goog-api-key",
+            "x-amz-security-token",
+        ] {
             assert!(is_hidden(name) && is_hidden(&name.to_uppercase()), "{name}");
             assert!(settable(name).is_err());
         }
