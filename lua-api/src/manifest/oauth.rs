@@ -75,12 +75,10 @@ pub(super) fn read(root: &Node<'_>, manifest: &mut Manifest) -> OAuthHandlers {
             endpoints.insert(key.to_owned(), map.into());
         }
     }
-    if !node.value("client_secret").is_nil() {
-        node.problem(
-            "client_secret",
-            "is no text of a script: make it a setting, `config = { client_secret = ccproxy.schema.secret {} }`",
-        );
-    }
+    node.forbidden(
+        "client_secret",
+        "is no text of a script: make it a setting, `config = { client_secret = ccproxy.schema.secret {} }`",
+    );
     let handlers = OAuthHandlers {
         authorization: node.function("authorization"),
         request: node.function("request"),
