@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ccproxy_core::config::Problem;
 use ccproxy_core::generation::Generation;
 use ccproxy_core::hooks::Bus;
+use ccproxy_core::oauth::OAuthProvider;
 use ccproxy_core::plugin::{PluginContext, PluginFactory, PluginRuntime, Services};
 use ccproxy_core::provider::Credential;
 use ccproxy_core::proxy::{Discovered, Proxy};
@@ -118,13 +118,31 @@ pub(crate) fn credential(loaded: &Loaded, factory: &dyn PluginFactory) -> Option
     Some(made(loaded, factory)?.provider()?.credential())
 }
 
+/// The OAuth provider that a plugin brings, made and never started; or why there is none.
+pub(crate) fn oauth_provider(
+    loaded: &Loaded,
+    factory: &dyn PluginFactory,
+    logins: &Arc<Logins>,
+) -> Result<Arc<dyn OAuthProvider>, String> {
+    let made = made_for(loaded, factory, logins)?;
+    made.oauth_provider().ok_or_else(|| "its declaration does not say enough".to_owned())
+}
+
 /// A native plugin, made and never started.
 pub(crate) fn made(loaded: &Loaded, factory: &dyn PluginFactory) -> Option<Arc<dyn PluginRuntime>> {
+    made_for(loaded, factory, &logins(loaded)).ok()
+}
+
+fn made_for(
+    loaded: &Loaded,
+    factory: &dyn PluginFactory,
+    logins: &Arc<Logins>,
+) -> Result<Arc<dyn PluginRuntime>, String> {
     let settings = &loaded.settings.core;
     let manifest = factory.manifest();
     let (config, problems) = settings.plugins.configure(&manifest.name, &manifest.config);
-    if problems.iter().any(Problem::is_error) {
-        return None;
+    if let Some(problem) = problems.iter().find(|problem| problem.is_error()) {
+        return Err(problem.to_string());
     }
     let context = PluginContext {
         name: manifest.name.as_str().into(),
@@ -133,9 +151,10 @@ pub(crate) fn made(loaded: &Loaded, factory: &dyn PluginFactory) -> Option<Arc<d
         generation: 0,
         services: Arc::new(Services::default()),
         bus: Arc::new(Bus::default()),
-        upstream: Arc::new(Upstream::new(settings.upstream.clone()).ok()?),
+        upstream: Arc::new(Upstream::new(settings.upstream.clone()).map_err(|error| error.to_string())?),
+        oauth: logins.registry().clone(),
         store: Arc::new(Store::default()),
         previous: None,
     };
-    factory.create(context).ok()
+    factory.create(context).map_err(|error| error.to_string())
 }

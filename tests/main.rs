@@ -34,6 +34,7 @@ mod oauth;
 mod odd_upstreams;
 mod openai;
 mod pass_through;
+mod planted;
 mod plugins;
 mod refusals;
 mod reload;

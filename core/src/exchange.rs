@@ -47,6 +47,7 @@ pub struct Exchange {
     pub response: Mutex<Option<Head>>,
     /// Counts and times.
     pub tally: Tally,
+    private: AtomicBool,
     moment: AtomicU8,
     slots: Mutex<SmallVec<[Slot; 2]>>,
 }
@@ -190,9 +191,20 @@ impl Exchange {
             outbound: Mutex::new(None),
             response: Mutex::new(None),
             tally: Tally::default(),
+            private: AtomicBool::new(false),
             moment: AtomicU8::new(Moment::Request as u8),
             slots: Mutex::new(SmallVec::new()),
         })
+    }
+
+    /// Whether its bodies, and the secrets of its query, are no plugin's to see.
+    pub fn is_private(&self) -> bool {
+        self.private.load(Ordering::Relaxed)
+    }
+
+    /// Keeps its bodies from plugins.
+    pub fn keep_private(&self) {
+        self.private.store(true, Ordering::Relaxed);
     }
 
     /// How far it is.

@@ -35,9 +35,12 @@ pub mod scheduler;
 pub mod store;
 
 pub mod error;
+pub mod hex;
+pub mod private_file;
 pub mod redact;
 pub mod secret;
 pub mod step;
+pub mod unix_time;
 
 mod decode;
 mod patience;

@@ -62,8 +62,14 @@ pub struct Discovered {
 }
 
 impl Proxy {
-    /// Starts every plugin that may run. Plugins that fail are in the generation with their reason.
-    pub async fn start(settings: Settings, server: &Server, discovered: Discovered) -> Result<Arc<Self>> {
+    /// Starts every plugin that may run. Plugins that fail are in the generation with their reason. `oauth` holds the
+    /// OAuth providers that stay; those of plugins come and go in it.
+    pub async fn start(
+        settings: Settings,
+        server: &Server,
+        discovered: Discovered,
+        oauth: Arc<oauth::Registry>,
+    ) -> Result<Arc<Self>> {
         let upstream = Arc::new(Upstream::new(settings.upstream.clone())?);
         let empty = Arc::new(Generation::assemble(0, Vec::new(), &[], Vec::new()));
         let pipeline = Pipeline::new(server.guard(), empty, settings.upstream.max_answer);
@@ -76,7 +82,7 @@ impl Proxy {
             services: Arc::new(Services::default()),
             upstream,
             store: Arc::new(Store::default()),
-            oauth: Arc::default(),
+            oauth,
             traffic: Arc::default(),
             me: me.clone(),
             schedules: Mutex::new(BTreeMap::new()),
@@ -110,6 +116,7 @@ impl Proxy {
             services: self.services.clone(),
             bus: self.bus.clone(),
             upstream: self.upstream.clone(),
+            oauth: self.oauth.clone(),
             store: self.store.clone(),
         })
         .await;

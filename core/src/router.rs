@@ -37,6 +37,10 @@ pub struct Route {
     pub owner: Arc<str>,
     /// Whether the client key is asked for.
     pub auth: bool,
+    /// Whether other sites may send a browser here.
+    pub landing: bool,
+    /// Whether its bodies, and the secrets of its queries, are no plugin's to see.
+    pub private: bool,
     /// For the API description.
     pub tags: Vec<String>,
     /// For the API description.

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::{Error, Kind, Result, Side};
 use crate::plugin::{Task, TaskSpec};
+use crate::unix_time::precise;
 
 /// The tasks of one plugin instance. Dropping it stops them.
 pub struct Schedule {
@@ -155,16 +156,12 @@ impl Scheduled {
             "runs": record.runs,
             "failures": record.failures,
             "consecutive_failures": record.consecutive_failures,
-            "last_run": record.last_run.map(seconds),
+            "last_run": record.last_run.map(precise),
             "last_duration_ms": record.last_duration.map(|duration| duration.as_secs_f64() * 1000.0),
             "last_error": record.last_error,
-            "next_run": record.next_run.filter(|_| self.spec.enabled).map(seconds),
+            "next_run": record.next_run.filter(|_| self.spec.enabled).map(precise),
         })
     }
-}
-
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 /// A random number from 0 to 1, good enough to keep tasks from marching in step.

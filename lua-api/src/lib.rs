@@ -35,6 +35,7 @@ mod call;
 mod clock;
 mod cost;
 mod cpu;
+mod oauth;
 mod outcome;
 mod require;
 mod sandbox;

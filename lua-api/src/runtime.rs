@@ -1,12 +1,13 @@
 //! A script as the registry runs it.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ccproxy_core::error::Result;
+use ccproxy_core::error::{Error, Result};
 use ccproxy_core::hooks::Hook;
 use ccproxy_core::middleware::{Middleware, OnError};
+use ccproxy_core::oauth::OAuthProvider;
 use ccproxy_core::plugin::{Command, Health, HealthStatus, PluginRuntime, RouteHandler, Service, Task};
 use ccproxy_core::step::BoxFuture;
 use mlua::{Function, Value};
@@ -20,6 +21,7 @@ use crate::fault::Fault;
 use crate::hook::LuaHook;
 use crate::manifest::Handlers;
 use crate::middleware::{Functions, LuaMiddleware};
+use crate::oauth;
 use crate::outcome;
 use crate::plugin::Plugin;
 use crate::repl;
@@ -31,6 +33,7 @@ use crate::task::LuaTask;
 /// One instance of a script.
 pub(crate) struct LuaRuntime {
     plugin: Arc<Plugin>,
+    oauth: OnceLock<Option<Arc<dyn OAuthProvider>>>,
 }
 
 /// How long `health`, `snapshot` and `shutdown` may take, waiting included.
@@ -41,7 +44,7 @@ const MAX_SNAPSHOT: usize = 1 << 20;
 
 impl LuaRuntime {
     pub(crate) fn new(plugin: Arc<Plugin>) -> Self {
-        LuaRuntime { plugin }
+        LuaRuntime { plugin, oauth: OnceLock::new() }
     }
 
     /// Calls one of the functions of the plugin's life, if it has it.
@@ -72,7 +75,12 @@ impl LuaRuntime {
 
 impl PluginRuntime for LuaRuntime {
     fn initialize(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.plugin.initialize())
+        Box::pin(async {
+            if let Err(failure) = oauth::provider(&self.plugin) {
+                return Err(Error::plugin(&self.plugin.name, failure.to_string()));
+            }
+            self.plugin.initialize().await
+        })
     }
 
     fn health(&self) -> BoxFuture<'_, Health> {
@@ -162,6 +170,16 @@ impl PluginRuntime for LuaRuntime {
         let name = own.or_else(|| auth().map(|spec| &spec.name))?;
         let handler = self.handler("command", name);
         Some(Arc::new(LuaCommand { plugin: self.plugin.clone(), index, handler }))
+    }
+
+    fn oauth_provider(&self) -> Option<Arc<dyn OAuthProvider>> {
+        let make = || {
+            oauth::provider(&self.plugin).unwrap_or_else(|failure| {
+                tracing::warn!(plugin = &*self.plugin.name, "its OAuth provider is left out: {failure}");
+                None
+            })
+        };
+        self.oauth.get_or_init(make).clone()
     }
 
     fn services(&self) -> Vec<(String, Arc<dyn Service>)> {

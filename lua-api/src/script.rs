@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::host::{Host, Sources};
 use crate::manifest::{self, Declaration, Handlers};
+use crate::oauth::CLIENT_SECRET;
 use crate::outcome;
 use crate::require;
 use crate::vm::Vm;
@@ -120,7 +121,14 @@ fn plugin_table(lua: &Lua, host: &Host, declared: &Table) -> Result<Table, Fault
     plugin.raw_set("version", declared.raw_get::<Value>("version")?)?;
     if let Some(context) = &host.context {
         plugin.raw_set("generation", context.generation)?;
-        plugin.raw_set("config", data::from_value(lua, &context.config)?)?;
+        let mut config = (*context.config).clone();
+        // What the identity provider knows the proxy by is between the two.
+        if !declared.raw_get::<Value>("oauth_provider")?.is_nil()
+            && let Some(config) = config.as_object_mut()
+        {
+            config.remove(CLIENT_SECRET);
+        }
+        plugin.raw_set("config", data::from_value(lua, &config)?)?;
     }
     crate::sandbox::freeze(&plugin, &mut Default::default())?;
     Ok(plugin)

@@ -94,7 +94,8 @@ pub(crate) fn admit(kind: &FieldKind, value: Json) -> Result<Json, String> {
         FieldKind::Url => {
             value.as_str().is_some_and(|text| text.starts_with("http://") || text.starts_with("https://"))
         }
-        FieldKind::Path | FieldKind::Secret => value.is_string(),
+        // No builder makes one of a proxy.
+        FieldKind::Path | FieldKind::Secret | FieldKind::ProxyUrl => value.is_string(),
         FieldKind::List(inner) => return admit_list(inner, value),
         FieldKind::Map(_) => false,
         FieldKind::Table(_) => value.is_object(),
@@ -124,7 +125,7 @@ fn expected(kind: &FieldKind) -> &'static str {
         FieldKind::Duration { .. } => "seconds or text such as `\"1m\"`",
         FieldKind::Size { .. } => "bytes or text such as `\"16MiB\"`",
         FieldKind::Url => "an http or https URL",
-        FieldKind::Path | FieldKind::Secret => "text",
+        FieldKind::Path | FieldKind::Secret | FieldKind::ProxyUrl => "text",
         FieldKind::List(_) => "a list",
         FieldKind::Map(_) | FieldKind::Table(_) => "a table with named keys",
     }

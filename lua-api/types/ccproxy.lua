@@ -331,8 +331,45 @@ function Response:read() end
 ---@field summary? string
 ---@field run fun(args: string[], plugin: ccproxy.Self): any What it returns is printed.
 
+--- An identity provider. A setting of the plugin that is called like one of these counts before it; `client_secret` can
+--- only be such a setting. No function sees a secret: its name stands in braces where it will be, such as `"{code}"`.
 ---@class (exact) ccproxy.OAuthProvider
----@field name string
----@field display_name string
----@field supports_pkce? boolean
----@field supports_refresh? boolean
+---@field name string As in `ccproxy auth login <name>`.
+---@field display_name? string For people.
+---@field supports_pkce? boolean Whether logins use PKCE; true when absent.
+---@field supports_refresh? boolean Whether tokens can be refreshed; true when absent.
+---@field client_id? string Who this program is to it.
+---@field authorize_url? string Where a person logs in.
+---@field token_url? string Where codes and refresh tokens become tokens.
+---@field device_url? string Where a login on another device begins.
+---@field revoke_url? string Where tokens are taken back.
+---@field profile_url? string Where it tells whose a token is.
+---@field redirect_uri? string Where the browser comes back to; port 0 takes a free one.
+---@field manual_redirect_uri? string Where the browser shows the code instead.
+---@field scopes? string[] What the tokens are for.
+---@field authorize_params? table<string, string> More for the page where a person logs in.
+---@field body? "form"|"json" How it wants its requests.
+---@field send_state? boolean Whether the state goes with the code.
+---@field refresh_scopes? boolean Whether the scopes go with a refresh.
+---@field answer? table<string, string> Where fields of its answers stand: `{ access_token = "/data/token" }`.
+---@field authorization? fun(asked: ccproxy.OAuthPage, plugin: ccproxy.Self): ccproxy.OAuthPage? The page where a person logs in.
+---@field request? fun(asked: ccproxy.OAuthRequest, plugin: ccproxy.Self): ccproxy.OAuthRequest? A request for tokens, or to take them back.
+---@field account? fun(known: { profile: any, claims: any }, plugin: ccproxy.Self): ccproxy.OAuthAccount? Whose the tokens are.
+---@field summary? fun(summary: table<string, any>, plugin: ccproxy.Self): table<string, any>? What is told of tokens.
+
+---@class ccproxy.OAuthPage
+---@field url? string Without its query.
+---@field query? table<string, string>
+
+---@class ccproxy.OAuthRequest
+---@field grant? string `authorization_code`, `refresh_token`, ...; nil when tokens are taken back.
+---@field url? string One of the origins of the provider's endpoints.
+---@field headers? table<string, string>
+---@field fields? table<string, any>
+---@field body? "form"|"json"
+
+---@class (exact) ccproxy.OAuthAccount
+---@field id? string
+---@field email? string
+---@field plan? string
+---@field organization? string

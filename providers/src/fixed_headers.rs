@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ccproxy_core::config::{Field, FieldKind};
+use ccproxy_core::secret::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Credentials, and what the connection writes.
@@ -19,7 +20,7 @@ const RESERVED: &[&str] = &[
 
 /// The setting.
 pub(crate) fn field() -> Field {
-    Field::map("headers", FieldKind::string(), "Header fields that every request gets")
+    Field::map("headers", FieldKind::Secret, "Header fields that every request gets; never shown")
 }
 
 /// Puts them on a request, in place of the client's.
@@ -30,7 +31,7 @@ pub(crate) fn put(fixed: &HeaderMap, headers: &mut HeaderMap) {
 }
 
 /// As headers, or what is wrong with one of them.
-pub(crate) fn read(settings: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+pub(crate) fn read(settings: &BTreeMap<String, Secret>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in settings {
         let bad = |why: &str| format!("`headers.{name}` {why}");
@@ -38,7 +39,10 @@ pub(crate) fn read(settings: &BTreeMap<String, String>) -> Result<HeaderMap, Str
         if RESERVED.contains(&key.as_str()) {
             return Err(bad("is the proxy's own to set; a key belongs into `api_key`"));
         }
-        let value = HeaderValue::from_str(value).map_err(|_| bad("holds what no header can carry"))?;
+        let value = HeaderValue::from_str(value.expose());
+        let mut value = value.map_err(|_| bad("holds what no header can carry"))?;
+        // A gateway's key has a name of its own.
+        value.set_sensitive(true);
         headers.insert(key, value);
     }
     Ok(headers)

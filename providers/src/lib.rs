@@ -24,6 +24,7 @@ mod relay;
 #[cfg(test)]
 mod testing;
 pub mod vault;
+mod web_login;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,10 +58,11 @@ pub fn factories(
         copilot::factory(configured, logins),
         front_door::factory(),
         mock::factory(),
+        web_login::factory(logins),
     ]
     .into_iter()
     .chain(openai::factories(configured, memory))
-    .chain(own.iter().map(|name| own::factory(name, configured, memory)))
+    .chain(own.iter().map(|name| own::factory(name, configured, memory, logins)))
     .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
     .collect()
 }

@@ -69,6 +69,7 @@ fn runtime(name: &str, config: Value) -> (Arc<dyn PluginFactory>, Arc<dyn Plugin
         services: Arc::default(),
         bus: Arc::default(),
         upstream: Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream")),
+        oauth: Arc::default(),
         store: Arc::default(),
         previous: None,
     };

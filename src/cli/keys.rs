@@ -1,11 +1,11 @@
 //! `ccproxy keys`: keys of clients, kept as hashes in the data folder.
 
 use std::io::{IsTerminal, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ccproxy_core::config::Problem;
 use ccproxy_core::config::units::parse_duration;
 use ccproxy_core::keys::{Key, KeyFile};
+use ccproxy_core::unix_time::now;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -199,8 +199,4 @@ fn span(seconds: u64) -> String {
         7200..172_800 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86_400),
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

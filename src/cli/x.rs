@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::context::block_on;
 use super::output::Output;
-use super::running::Target;
+use super::running::{Running, Target};
 use super::{Global, Outcome};
 
 /// Run a command of a plugin in the running proxy
@@ -25,15 +25,26 @@ pub(crate) struct X {
 impl X {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let proxy = self.target.proxy(&global.load_sound(output)?)?;
-        let path = format!("/plugins/{}/commands/{}", segment(&self.plugin), segment(&self.command));
-        let answer = block_on(proxy.post(&path, &json!({ "args": self.args })))?;
-        match &answer["result"] {
-            Value::String(text) => output.line(text),
-            Value::Null => {}
-            result => output.json(result),
-        }
-        Ok(())
+        block_on(run_command(&proxy, &self.plugin, &self.command, self.args, output))
     }
+}
+
+/// Has the running proxy run a command of a plugin, and prints what it returns.
+pub(crate) async fn run_command(
+    proxy: &Running,
+    plugin: &str,
+    command: &str,
+    args: Vec<String>,
+    output: &mut Output,
+) -> Outcome {
+    let path = format!("/plugins/{}/commands/{}", segment(plugin), segment(command));
+    let answer = proxy.post(&path, &json!({ "args": args })).await?;
+    match &answer["result"] {
+        Value::String(text) => output.line(text),
+        Value::Null => {}
+        result => output.json(result),
+    }
+    Ok(())
 }
 
 /// A name as one segment of a path.

@@ -18,20 +18,20 @@ fn config(idp: &Idp, name: &str) -> Config {
 }
 
 /// A command that waits for a person.
-struct Asking {
+pub(super) struct Asking {
     child: tokio::process::Child,
     stderr: tokio::io::Lines<BufReader<tokio::process::ChildStderr>>,
 }
 
 impl Asking {
-    fn start(home: &Path, config: &Config, arguments: &[&str]) -> Asking {
+    pub(super) fn start(home: &Path, config: &Config, arguments: &[&str]) -> Asking {
         let mut child = start_in(home, config, arguments);
         let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         Asking { child, stderr }
     }
 
     /// The next line that contains a text.
-    async fn says(&mut self, text: &str) -> String {
+    pub(super) async fn says(&mut self, text: &str) -> String {
         within(text, async {
             loop {
                 let line = self
@@ -53,7 +53,7 @@ impl Asking {
     }
 
     /// Exit code and standard output.
-    async fn ends(self) -> (i32, String) {
+    pub(super) async fn ends(self) -> (i32, String) {
         let Asking { child, mut stderr } = self;
         tokio::spawn(async move { while let Ok(Some(_)) = stderr.next_line().await {} });
         let output = within("the end of the command", child.wait_with_output()).await.unwrap();
@@ -62,7 +62,7 @@ impl Asking {
 }
 
 /// One request over a socket of its own: the status and everything else of the answer.
-async fn visit(method: &str, url: &str, headers: &[&str]) -> (u16, String) {
+pub(super) async fn visit(method: &str, url: &str, headers: &[&str]) -> (u16, String) {
     let url = reqwest::Url::parse(url).unwrap();
     let host = url.host_str().unwrap();
     let mut socket = TcpStream::connect((host.trim_matches(['[', ']']), url.port().unwrap())).await.unwrap();
@@ -93,7 +93,7 @@ fn is_whole(answer: &[u8]) -> bool {
 }
 
 /// Where the identity provider sends the browser of a person who agrees.
-async fn agree(url: &str) -> String {
+pub(super) async fn agree(url: &str) -> String {
     let (status, answer) = visit("GET", url, &[]).await;
     assert_eq!(status, 302, "{answer}");
     let location = answer.lines().find_map(|line| line.strip_prefix("location: "));

@@ -1,8 +1,12 @@
 //! Logins: how they begin, how they stay fresh, who uses them, and what never happens to them.
 
 mod command_line;
+mod keyring;
+mod plugin;
+mod proxied;
 mod race;
 mod used;
+mod web;
 
 use std::path::Path;
 use std::sync::Arc;

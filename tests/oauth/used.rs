@@ -268,3 +268,66 @@ fn the_proxy_leaves_no_core_file() {
         proxy.stop().await;
     });
 }
+
+#[test]
+fn a_server_of_one_s_own_takes_the_token_of_a_login_and_is_asked_once_more_after_a_401() {
+    support::run(async {
+        for (api, path, body) in [
+            (
+                "openai",
+                "/lan/v1/chat/completions",
+                json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }] }),
+            ),
+            ("anthropic", "/lan/v1/messages", messages()),
+        ] {
+            let (idp, folder) = (Idp::start().await, tempfile::tempdir().unwrap());
+            let good = idp.judge();
+            let server =
+                Upstream::with(move |request: &Recorded| match good(request.header("authorization")) {
+                    true if api == "openai" => openai::answer_at("/v1/chat/completions", request),
+                    true => anthropic::answer(request),
+                    false => Reply::json(401, &json!({ "error": { "message": "not that token" } })),
+                })
+                .await;
+            let config = |more: &str| {
+                let config = Config::new()
+                    .toml(&format!("data_dir = {:?}", folder.path().display().to_string()))
+                    .toml("credentials.seal = \"off\"")
+                    .toml(&format!("providers.lan.base_url = \"{}\"", server.url()))
+                    .toml(&format!("providers.lan.api = \"{api}\""))
+                    .toml(more);
+                idp.toml("acme").iter().fold(config, |config, line| config.toml(line))
+            };
+            let login = "providers.lan.credential = \"oauth\"\nproviders.lan.oauth = \"acme\"";
+            let proxy = Proxy::start(config(login)).await;
+            let told = proxy.client().post(path, &body).await.expect(401).text();
+            assert!(told.contains("`ccproxy auth login acme`"), "{told}");
+            assert_eq!(server.requests().len(), 0, "nothing was sent");
+            let logins = logins("acme", &idp.settings(), folder.path());
+            logins.login("acme", "default").unwrap().store(tokens(idp.log_in())).await.unwrap();
+            eventually("the login", async || {
+                (proxy.client().post(path, &body).await.status == 200).then_some(())
+            })
+            .await;
+            let before = server.requests().len();
+            idp.expire();
+            proxy.client().post(path, &body).await.expect(200);
+            assert_eq!((server.requests().len() - before, idp.refreshes()), (2, 1));
+            let seen = server.request(before + 1).await;
+            assert_eq!(seen.header("authorization").as_deref(), Some("Bearer at-0-1"));
+            assert_eq!((seen.header("x-api-key"), seen.header("anthropic-beta")), (None, None));
+            // Whatever is refused again is the client's to know.
+            idp.end();
+            let told = proxy.client().post(path, &body).await.expect(401).text();
+            assert!(told.contains("`ccproxy auth login acme`"), "{told}");
+            proxy.stop().await;
+            // `auto` uses a login only where one is named.
+            let proxy = Proxy::start(config("providers.lan.account = \"default\"")).await;
+            let before = server.requests().len();
+            proxy.client().post(path, &body).await.expect(401);
+            let seen = server.request(before).await;
+            let sent = seen.header("x-api-key").or(seen.header("authorization")).unwrap();
+            assert!(sent.ends_with("sk-test"), "{sent}");
+        }
+    });
+}

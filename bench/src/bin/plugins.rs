@@ -154,7 +154,8 @@ async fn start(case: &Case, data_dir: &std::path::Path) -> Outcome<Arc<Proxy>> {
             factories.push(found.map_err(|error| error.to_string())?);
         }
     }
-    Ok(Proxy::start(settings, &server, Discovered { factories, broken: Vec::new() }).await?)
+    Ok(Proxy::start(settings, &server, Discovered { factories, broken: Vec::new() }, Default::default())
+        .await?)
 }
 
 /// The time of an exchange in microseconds.

@@ -93,6 +93,8 @@ fn entry(name: &str, models: &[&str], operations: &[&'static str], state: State)
         tags: Vec::new(),
         summary: String::new(),
         auth: true,
+        landing: false,
+        private: false,
         target: RouteTarget::Provider(Operation::new(operation, Arc::new(Named("plain")))),
     };
     let manifest = Manifest {

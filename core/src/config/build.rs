@@ -79,6 +79,11 @@ impl Field {
         Field::new(name, FieldKind::Url, doc)
     }
 
+    /// The URL of a proxy.
+    pub fn proxy_url(name: &str, doc: &str) -> Self {
+        Field::new(name, FieldKind::ProxyUrl, doc)
+    }
+
     /// A path.
     pub fn path(name: &str, doc: &str) -> Self {
         Field::new(name, FieldKind::Path, doc)

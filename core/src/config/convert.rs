@@ -52,7 +52,9 @@ impl Check<'_> {
     fn refuse(&mut self, kind: &FieldKind, node: &Node, key: &str) -> Option<Value> {
         let found = match kind {
             FieldKind::Secret => "this value".to_owned(),
-            FieldKind::Url => format!("`{}`", without_password(node.content.text().unwrap_or("this value"))),
+            FieldKind::Url | FieldKind::ProxyUrl => {
+                format!("`{}`", without_password(node.content.text().unwrap_or("this value")))
+            }
             _ => node.shown(),
         };
         let problem =
@@ -161,13 +163,17 @@ fn convert(kind: &FieldKind, node: &Node) -> Option<Value> {
             let bytes = value.as_u64().or_else(|| parse_size(value.as_str()?))?;
             within(bytes, *min, *max).then(|| Value::from(bytes))
         }
-        FieldKind::Url => {
-            let uri: Uri = value.as_str()?.parse().ok()?;
-            let web = matches!(uri.scheme_str(), Some("http" | "https"));
-            (web && uri.host().is_some_and(|host| !host.is_empty())).then(|| value.clone())
-        }
+        FieldKind::Url => url(value, &["http", "https"]),
+        FieldKind::ProxyUrl => url(value, &["http", "socks5", "socks5h"]),
         _ => None,
     }
+}
+
+/// A URL of one of these schemes, with a host.
+fn url(value: &Value, schemes: &[&str]) -> Option<Value> {
+    let uri: Uri = value.as_str()?.parse().ok()?;
+    let known = uri.scheme_str().is_some_and(|scheme| schemes.contains(&scheme));
+    (known && uri.host().is_some_and(|host| !host.is_empty())).then(|| value.clone())
 }
 
 fn within<T: PartialOrd>(value: T, min: Option<T>, max: Option<T>) -> bool {

@@ -68,6 +68,9 @@ impl FieldKind {
                 either(bounds(json!({ "type": "integer", "minimum": 0 }), *min, *max), text)
             }
             FieldKind::Url => map(json!({ "type": "string", "format": "uri", "pattern": "^https?://" })),
+            FieldKind::ProxyUrl => {
+                map(json!({ "type": "string", "format": "uri", "pattern": "^(http|socks5h?)://" }))
+            }
             FieldKind::Path => map(json!({ "type": "string", "minLength": 1 })),
             FieldKind::Secret => map(json!({ "type": "string", "writeOnly": true })),
             FieldKind::List(of) => map(json!({ "type": "array", "items": of.json_schema() })),

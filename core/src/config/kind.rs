@@ -27,6 +27,7 @@ impl FieldKind {
             }
             FieldKind::Size { min, max } => format!("a size such as `16MiB`{}", range(*min, *max, size_text)),
             FieldKind::Url => "an http or https URL".to_owned(),
+            FieldKind::ProxyUrl => "an http, socks5 or socks5h URL".to_owned(),
             FieldKind::Path => "a path".to_owned(),
             FieldKind::Secret => "a credential: text, `env:NAME` or `file:/path`".to_owned(),
             FieldKind::List(of) => format!("a list, each item {}", of.expected()),
@@ -47,6 +48,7 @@ impl FieldKind {
             FieldKind::Duration { .. } => "duration".to_owned(),
             FieldKind::Size { .. } => "size".to_owned(),
             FieldKind::Url => "url".to_owned(),
+            FieldKind::ProxyUrl => "proxy url".to_owned(),
             FieldKind::Path => "path".to_owned(),
             FieldKind::Secret => "secret".to_owned(),
             FieldKind::List(of) => format!("list of {}", of.name()),

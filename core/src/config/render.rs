@@ -71,7 +71,7 @@ pub fn value_text(kind: &FieldKind, value: &Value) -> String {
             quoted(text)
         }
         (FieldKind::Secret, _) => "\"...\"".to_owned(),
-        (FieldKind::Url, Value::String(url)) => quoted(&without_password(url)),
+        (FieldKind::Url | FieldKind::ProxyUrl, Value::String(url)) => quoted(&without_password(url)),
         (FieldKind::Duration { .. }, value) => {
             match value.as_f64().or_else(|| parse_duration(value.as_str()?)) {
                 Some(seconds) => quoted(&duration_text(seconds)),
@@ -133,6 +133,7 @@ impl FieldKind {
             FieldKind::Duration { min, .. } => quoted(&duration_text(min.unwrap_or(30.0))),
             FieldKind::Size { min, .. } => quoted(&size_text(min.unwrap_or(1 << 20))),
             FieldKind::Url => quoted("https://example.com"),
+            FieldKind::ProxyUrl => quoted("socks5h://127.0.0.1:1080"),
             FieldKind::Path => quoted("/path/to/file"),
             FieldKind::Secret => quoted("env:NAME"),
             FieldKind::List(_) => "[]".to_owned(),

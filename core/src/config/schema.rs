@@ -74,6 +74,8 @@ pub enum FieldKind {
     },
     /// An http or https URL.
     Url,
+    /// The URL of a proxy: http, socks5 or socks5h.
+    ProxyUrl,
     /// A path; `~` is the home folder.
     Path,
     /// A credential: text, or `env:NAME`, or `file:/path`. Never printed.

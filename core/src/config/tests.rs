@@ -212,6 +212,8 @@ fn the_annotated_file_reads_back_as_the_defaults() {
 fn a_password_in_a_url_is_not_shown() {
     assert_eq!(without_password("http://user:pw@proxy:80/a@b"), "http://...@proxy:80/a@b");
     assert_eq!(without_password("http://proxy:80/a@b"), "http://proxy:80/a@b");
+    let proxy = value_text(&FieldKind::ProxyUrl, &json!("socks5h://u:p@h:1"));
+    assert_eq!(proxy, "\"socks5h://...@h:1\"");
     let url = value_text(&FieldKind::Url, &json!("http://u:p@h/"));
     assert_eq!(
         (url.as_str(), value_text(&FieldKind::Secret, &json!("sk")).as_str()),

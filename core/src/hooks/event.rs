@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::unix_time;
+
 /// The name of an event. The fixed ones are numbered so that asking "does anyone listen" is one bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -135,7 +137,7 @@ impl Event {
 
     /// An event with its own name, now.
     pub fn named(kind: Kind, name: &str, data: Map<String, Value>) -> Self {
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let time = unix_time::precise(SystemTime::now());
         Event { kind, name: Arc::from(name), time, data, bytes: None }
     }
 

@@ -1,16 +1,17 @@
 //! The file of keys: read as a whole, written as a whole, by one writer at a time.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
 use super::Key;
+use crate::private_file::{self, Saving, Trouble};
 use crate::secret::Secret;
 
-/// Largest file that is read.
-const MOST: u64 = 1 << 20;
+/// How long an edit waits for another process's.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where keys are kept.
 #[derive(Clone, Debug)]
@@ -47,17 +48,10 @@ impl KeyFile {
     /// Every key; none when there is no file.
     pub fn read(&self) -> Result<Vec<Key>, Problem> {
         let told = |error: &dyn std::fmt::Display| format!("{}: {error}", self.0.display());
-        let file = match File::open(&self.0) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(told(&error)),
+        let Some(bytes) = private_file::read(&self.0).map_err(|trouble| trouble.to_string())? else {
+            return Ok(Vec::new());
         };
-        let mut text = String::new();
-        let read = file.take(MOST + 1).read_to_string(&mut text);
-        if read.map_err(|error| told(&error))? as u64 > MOST {
-            return Err(told(&format!("larger than {MOST} bytes")));
-        }
-        let content: Content = serde_json::from_str(&text).map_err(|error| told(&error))?;
+        let content: Content = serde_json::from_slice(&bytes).map_err(|error| told(&error))?;
         Ok(content.keys)
     }
 
@@ -65,28 +59,21 @@ impl KeyFile {
     /// its owner only: whoever can read it could write the keys themselves.
     pub fn local(&self) -> Result<Secret, Problem> {
         let path = self.0.with_file_name("local.key");
-        let told = |error: io::Error| format!("{}: {error}", path.display());
-        let read = || fs::read_to_string(&path).map(|text| text.trim().to_owned());
-        if let Ok(text) = read()
-            && !text.is_empty()
-        {
-            return Ok(Secret::new(text));
+        let read = || -> Result<Option<Secret>, Problem> {
+            let bytes = private_file::read(&path).map_err(|trouble| trouble.to_string())?;
+            let text = bytes.map(|bytes| Secret::new(String::from_utf8_lossy(&bytes).trim()));
+            Ok(text.filter(|text| !text.expose().is_empty()))
+        };
+        if let Some(key) = read()? {
+            return Ok(key);
         }
         let new =
             Key::make("local", None, Vec::new(), Vec::new()).map_err(|error| error.message().to_owned())?;
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(told)?;
-        match private(&path, true) {
-            Ok(mut file) => {
-                file.write_all(new.secret.expose().as_bytes())
-                    .and_then(|()| file.sync_all())
-                    .map_err(told)?;
-                Ok(new.secret)
-            }
-            // Another process was quicker.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                read().map(Secret::new).map_err(told)
-            }
-            Err(error) => Err(told(error)),
+        // Of several processes that find none, one makes it.
+        let made = private_file::create(&path, new.secret.expose().as_bytes());
+        match made.map_err(|trouble| trouble.to_string())? {
+            true => Ok(new.secret),
+            false => read()?.ok_or_else(|| format!("{} is empty; remove it", path.display())),
         }
     }
 
@@ -100,36 +87,13 @@ impl KeyFile {
 
     /// The same, unless the edit says no.
     pub fn try_edit(&self, edit: impl FnOnce(&mut Vec<Key>) -> Result<(), Problem>) -> Result<(), Problem> {
-        let told = |error: io::Error| format!("{}: {error}", self.0.display());
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(told)?;
-        let lock = private(&folder.join("keys.lock"), false).map_err(told)?;
-        lock.lock().map_err(told)?;
+        let told = |trouble: Trouble| trouble.to_string();
+        let _lock = private_file::wait(&self.0.with_file_name("keys.lock"), PATIENCE).map_err(told)?;
         let mut keys = self.read()?;
         edit(&mut keys)?;
         let text = serde_json::to_string_pretty(&Content { keys }).map_err(|error| error.to_string())?;
-        self.write(folder, text.as_bytes()).map_err(told)
+        Saving::of(&self.0).save(text.as_bytes()).map_err(told)
     }
-
-    /// A new file takes the old one's place, so that no reader ever sees half of one.
-    fn write(&self, folder: &Path, text: &[u8]) -> io::Result<()> {
-        let fresh = folder.join(format!("keys.json.{}", std::process::id()));
-        let _ = fs::remove_file(&fresh);
-        let mut file = private(&fresh, true)?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.0)?;
-        File::open(folder)?.sync_all()
-    }
-}
-
-/// A file for its owner only; `new`: it must not be there yet.
-fn private(path: &Path, new: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(!new).create_new(new);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! One key.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::choice::Pattern;
 use crate::error::{Error, Kind, Result};
+use crate::hex;
 use crate::secret::Secret;
+use crate::unix_time::now;
 
 /// Begins every key, so that one is known where it turns up.
 const PREFIX: &str = "ccp_";
@@ -108,12 +109,7 @@ pub(crate) fn digest(key: &[u8]) -> [u8; 32] {
 
 /// A digest as a key is kept under it.
 pub(crate) fn hash(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Seconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    hex::encode(digest)
 }
 
 #[cfg(test)]

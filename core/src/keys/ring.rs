@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use super::key::{hash, now};
+use super::key::hash;
 use super::{Key, KeyFile};
+use crate::unix_time::now;
 
 /// How long a change of the file may go unseen.
 const LOOK: Duration = Duration::from_secs(1);

@@ -3,13 +3,15 @@
 //! Vendors are elsewhere; so is the code that stores tokens and keeps them fresh.
 
 mod failure;
+mod maker;
 mod provider;
 mod registry;
 mod storage;
 mod tokens;
 
 pub use failure::{Failure, Reason};
-pub use provider::{Attempt, DeviceLogin, Flows, Loopback, OAuthProvider};
+pub use maker::{Dialect, Endpoints, Maker, Speaks};
+pub use provider::{Attempt, DeviceLogin, Flows, Loopback, OAuthProvider, summary_of};
 pub use registry::Registry;
 pub use storage::Storage;
 pub use tokens::{Account, Tokens};

@@ -37,7 +37,7 @@ pub trait OAuthProvider: Send + Sync + 'static {
     fn flows(&self) -> Flows;
 
     /// Where a person logs in, for an attempt.
-    fn authorization_url(&self, attempt: &Attempt) -> Result<String, Failure>;
+    fn authorization_url<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<String, Failure>>;
 
     /// Turns the code that came back into tokens. The caller has compared the state already.
     fn handle_callback<'a>(
@@ -75,21 +75,26 @@ pub trait OAuthProvider: Send + Sync + 'static {
     fn storage(&self) -> Arc<dyn Storage>;
 
     /// What may be told of tokens: nothing secret.
-    fn credential_summary(&self, tokens: &Tokens) -> Map<String, Value> {
-        let summary = json!({
-            "provider": self.provider_name(),
-            "account": tokens.account,
-            "scopes": tokens.scopes,
-            "expires_at": tokens.expires_at,
-            "expires_in": tokens.left().map(|left| left.as_secs()),
-            "expired": tokens.left().is_some_and(|left| left.is_zero()),
-            "has_refresh_token": tokens.refresh.is_some(),
-            "has_id_token": tokens.id.is_some(),
-        });
-        match summary {
-            Value::Object(summary) => summary,
-            _ => Map::new(),
-        }
+    fn credential_summary<'a>(&'a self, tokens: &'a Tokens) -> BoxFuture<'a, Map<String, Value>> {
+        Box::pin(std::future::ready(summary_of(self.provider_name(), tokens)))
+    }
+}
+
+/// What may be told of the tokens of any provider.
+pub fn summary_of(provider: &str, tokens: &Tokens) -> Map<String, Value> {
+    let summary = json!({
+        "provider": provider,
+        "account": tokens.account,
+        "scopes": tokens.scopes,
+        "expires_at": tokens.expires_at,
+        "expires_in": tokens.left().map(|left| left.as_secs()),
+        "expired": tokens.left().is_some_and(|left| left.is_zero()),
+        "has_refresh_token": tokens.refresh.is_some(),
+        "has_id_token": tokens.id.is_some(),
+    });
+    match summary {
+        Value::Object(summary) => summary,
+        _ => Map::new(),
     }
 }
 
@@ -98,6 +103,8 @@ pub trait OAuthProvider: Send + Sync + 'static {
 pub struct Flows {
     /// The browser comes back to this machine.
     pub loopback: Option<Loopback>,
+    /// The browser comes back to the running proxy, at `/oauth/<name>/callback`: the whole redirect URI.
+    pub proxy: Option<String>,
     /// The browser shows a code, and the person brings it here: the redirect URI for that.
     pub paste: Option<String>,
     /// The person types a code on another device.

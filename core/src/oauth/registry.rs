@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::OAuthProvider;
+use super::{Dialect, Endpoints, Failure, Maker, OAuthProvider, Reason};
+use crate::plugin::OAuthProviderSpec;
 
 /// OAuth providers by name: those of the running plugins, and those that were registered and stay.
 #[derive(Default)]
-pub struct Registry(RwLock<Providers>);
+pub struct Registry {
+    providers: RwLock<Providers>,
+    maker: Option<Arc<dyn Maker>>,
+}
 
 #[derive(Default)]
 struct Providers {
@@ -18,9 +22,33 @@ struct Providers {
 }
 
 impl Registry {
+    /// One that can make providers of what plugins declare.
+    pub fn with_maker(maker: Arc<dyn Maker>) -> Self {
+        Registry { providers: RwLock::default(), maker: Some(maker) }
+    }
+
+    /// The provider of a plugin's declaration, which is not yet in the registry: the next generation brings it. A name
+    /// that stays is nobody else's, or a plugin would be handed the tokens of another provider.
+    pub fn make(
+        &self,
+        spec: &OAuthProviderSpec,
+        settings: &Endpoints,
+        dialect: Option<Arc<dyn Dialect>>,
+    ) -> Result<Arc<dyn OAuthProvider>, Failure> {
+        if self.providers.read().standing.contains_key(&spec.name) {
+            let told =
+                format!("there is an OAuth provider `{}` already, and no plugin takes its place", spec.name);
+            return Err(Failure::new(Reason::Unsupported, told));
+        }
+        match &self.maker {
+            Some(maker) => maker.make(spec, settings, dialect),
+            None => Err(Failure::new(Reason::Unsupported, "nothing here speaks to identity providers")),
+        }
+    }
+
     /// Adds a provider that stays when plugins change; says whether its name was free. The first of a name keeps it.
     pub fn register(&self, provider: Arc<dyn OAuthProvider>) -> bool {
-        let mut providers = self.0.write();
+        let mut providers = self.providers.write();
         let name = provider.provider_name().to_owned();
         let free = !providers.standing.contains_key(&name);
         providers.standing.entry(name).or_insert(provider);
@@ -29,20 +57,20 @@ impl Registry {
 
     /// Takes a provider away; says whether it was there. Its stored tokens stay.
     pub fn unregister(&self, name: &str) -> bool {
-        let mut providers = self.0.write();
+        let mut providers = self.providers.write();
         let standing = providers.standing.remove(name).is_some();
         providers.plugins.remove(name).is_some() || standing
     }
 
     /// The provider of a name. A plugin's counts before one that stays.
     pub fn get(&self, name: &str) -> Option<Arc<dyn OAuthProvider>> {
-        let providers = self.0.read();
+        let providers = self.providers.read();
         providers.plugins.get(name).or_else(|| providers.standing.get(name)).cloned()
     }
 
     /// All of them, by name.
     pub fn list(&self) -> Vec<Arc<dyn OAuthProvider>> {
-        let providers = self.0.read();
+        let providers = self.providers.read();
         let mut all = providers.standing.clone();
         all.extend(providers.plugins.iter().map(|(name, provider)| (name.clone(), provider.clone())));
         all.into_values().collect()
@@ -59,14 +87,14 @@ impl Registry {
                 tracing::warn!(oauth_provider = name, "another plugin brings this OAuth provider already");
             }
         }
-        self.0.write().plugins = next;
+        self.providers.write().plugins = next;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oauth::{Attempt, Failure, Flows, Reason, Storage, Tokens};
+    use crate::oauth::{Attempt, Flows, Storage, Tokens};
     use crate::secret::Secret;
     use crate::step::BoxFuture;
 
@@ -92,8 +120,8 @@ mod tests {
         fn flows(&self) -> Flows {
             Flows::default()
         }
-        fn authorization_url(&self, _: &Attempt) -> Result<String, Failure> {
-            Err(Failure::new(Reason::Unsupported, "no"))
+        fn authorization_url<'a>(&'a self, _: &'a Attempt) -> BoxFuture<'a, Result<String, Failure>> {
+            no()
         }
         fn handle_callback<'a>(
             &'a self,
@@ -149,7 +177,7 @@ mod tests {
     fn a_summary_tells_nothing_secret() {
         let mut tokens = Tokens::new(Secret::new("s3cret-a")).living(std::time::Duration::ZERO);
         tokens.refresh = Some(Secret::new("s3cret-r"));
-        let summary = serde_json::Value::Object(Stub("a").credential_summary(&tokens));
+        let summary = serde_json::Value::Object(crate::oauth::summary_of("a", &tokens));
         assert!(!summary.to_string().contains("s3cret"));
         assert_eq!((&summary["expired"], &summary["has_refresh_token"]), (&true.into(), &true.into()));
     }

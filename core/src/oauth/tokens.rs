@@ -1,12 +1,13 @@
 //! What a login hands out.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::secret::Secret;
+use crate::unix_time::now;
 
 /// The tokens of one account, and what is known about them.
 #[derive(Clone)]
@@ -120,11 +121,6 @@ impl fmt::Debug for Tokens {
             .field("account", &self.account)
             .finish_non_exhaustive()
     }
-}
-
-/// Seconds since 1970 by this machine's clock.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -80,7 +80,11 @@ pub(super) fn http_request_from_client(exchange: &Arc<Exchange>) {
     let data = http_request(exchange, "client", method, path, &url, &request.headers);
     let bytes = request.body.bytes().clone();
     drop(request);
-    listeners.emit(with_body(Event::new(Kind::HttpRequest, data), &bytes));
+    let event = match exchange.is_private() {
+        true => without_body(Event::new(Kind::HttpRequest, data), bytes.len()),
+        false => with_body(Event::new(Kind::HttpRequest, data), &bytes),
+    };
+    listeners.emit(event);
 }
 
 /// `provider.request.sent` and `http.request` on the provider's side.
@@ -177,8 +181,10 @@ pub(super) fn http_response(
     data.insert("status".into(), status.as_u16().into());
     data.insert("headers".into(), Value::Object(redact::headers(headers)));
     data.insert("body_bytes".into(), capture.seen.into());
-    data.insert("truncated".into(), (capture.seen > capture.kept as u64).into());
-    let event = Event::new(Kind::HttpResponse, data).with_bytes(capture.joined());
+    let truncated = capture.seen > capture.kept as u64 || exchange.is_private();
+    data.insert("truncated".into(), truncated.into());
+    let bytes = if exchange.is_private() { Bytes::new() } else { capture.joined() };
+    let event = Event::new(Kind::HttpResponse, data).with_bytes(bytes);
     listeners.emit(event);
 }
 
@@ -263,6 +269,13 @@ fn http_request(
     data.insert("url".into(), url.into());
     data.insert("headers".into(), Value::Object(redact::headers(headers)));
     data
+}
+
+/// What a private route was sent is told by its length.
+fn without_body(mut event: Event, length: usize) -> Event {
+    event.data.insert("body_bytes".into(), length.into());
+    event.data.insert("truncated".into(), (length > 0).into());
+    event.with_bytes(Bytes::new())
 }
 
 fn with_body(mut event: Event, bytes: &Bytes) -> Event {

@@ -39,7 +39,8 @@ pub(super) fn filter(exchange: &Arc<Exchange>, passed: &[&Arc<Link>], answer: An
         let links = passed.iter().rev().filter(|link| has(link) && link.meets_status(answer.status));
         links.map(|link| (*link).clone()).collect()
     };
-    let plain = !is_compressed(&answer.headers);
+    // Nobody looks into what is private.
+    let plain = !is_compressed(&answer.headers) && !exchange.is_private();
     let format =
         exchange.format().filter(|_| answer.is_event_stream() && answer.status.is_success() && plain);
     let events = if format.is_some() { wanted(|link| link.spec.moments.event) } else { Vec::new() };

@@ -82,6 +82,9 @@ impl Pipeline {
         verdict: Result<Arc<Route>>,
         body: RequestBody,
     ) -> Response<Body> {
+        if verdict.as_ref().is_ok_and(|route| route.private) {
+            exchange.keep_private();
+        }
         announce::started(&exchange);
         let counted = verdict.as_ref().is_ok_and(|route| route.kind == RouteKind::Provider);
         let finish = deliver::Finish::new(exchange.clone(), counted);

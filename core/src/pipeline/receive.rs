@@ -58,7 +58,11 @@ impl Pipeline {
         generation: &Generation,
     ) -> Reception {
         let mut dialogue = None;
-        let verdict = self.guard.check(parts, body).and_then(|()| {
+        let lands = || {
+            let found = generation.router.find(&parts.method, parts.uri.path());
+            found.is_ok_and(|(route, _)| route.landing)
+        };
+        let verdict = self.guard.check_landing(parts, body, lands).and_then(|()| {
             let (route, params) = match generation.router.find(&parts.method, parts.uri.path()) {
                 Err(error) if error.kind() == Kind::MethodNotAllowed && websocket::asked(parts) => {
                     let (route, params, conversation) = socket::route(parts, generation)?;

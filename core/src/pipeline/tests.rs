@@ -284,6 +284,8 @@ impl House {
                     tags: Vec::new(),
                     summary: String::new(),
                     auth: true,
+                    landing: false,
+                    private: false,
                     target: RouteTarget::Provider(Operation::new("messages", Arc::new(Plain))),
                 }],
                 ..Manifest::default()

@@ -4,7 +4,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::UNIX_EPOCH;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -17,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::exchange::Exchange;
 use crate::provider::Operation;
 use crate::transform::{self, Back, Facts, Loss};
+use crate::unix_time;
 
 /// Largest whole answer that is turned, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -47,7 +47,7 @@ pub(super) fn request(
     let Some(through) = &operation.through else {
         return Ok(Request { body, losses: Vec::new(), back: None });
     };
-    let created = exchange.began_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let created = unix_time::seconds(exchange.began_at);
     let facts = Facts { created, client: &exchange.client.id, recalled: false, asked };
     let turned = through.transformer.request(body.bytes(), facts)?;
     Ok(Request { body: Document::new(turned.body), losses: turned.losses, back: Some(turned.back) })

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Services;
 use crate::hooks::Bus;
+use crate::oauth;
 use crate::store::Store;
 use crate::upstream::Upstream;
 
@@ -27,6 +28,8 @@ pub struct PluginContext {
     pub bus: Arc<Bus>,
     /// Sends requests to providers.
     pub upstream: Arc<Upstream>,
+    /// Makes the OAuth provider that it declares.
+    pub oauth: Arc<oauth::Registry>,
     /// Keys, values and counters that outlive reloads.
     pub store: Arc<Store>,
     /// What the instance it replaces handed over, if there was one.

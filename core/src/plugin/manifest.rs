@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::Schema;
 use crate::hooks;
@@ -124,6 +124,11 @@ pub struct RouteSpec {
     pub summary: String,
     /// Whether the client key is asked for (when the server has one). True unless written otherwise.
     pub auth: bool,
+    /// Whether other sites may send a browser here, as a login does that comes back. The page then judges by itself
+    /// whether what came belongs to anything, and it is never shown inside of another page.
+    pub landing: bool,
+    /// Whether its bodies, and the secrets of its queries, are no plugin's to see.
+    pub private: bool,
     /// What answers.
     pub target: RouteTarget,
 }
@@ -205,7 +210,7 @@ pub struct AuthCommandSpec {
 }
 
 /// The OAuth provider a plugin brings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct OAuthProviderSpec {
     /// As on the command line: `claude-api`.
     pub name: String,
@@ -215,4 +220,8 @@ pub struct OAuthProviderSpec {
     pub supports_pkce: bool,
     /// Whether tokens can be refreshed.
     pub supports_refresh: bool,
+    /// Where it answers and what it wants to hear, under the names of `[oauth.<name>]`, where the plugin itself does
+    /// not speak to it. No secret stands here.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub endpoints: Map<String, Value>,
 }

@@ -13,6 +13,7 @@ use super::{Entry, State};
 use crate::config::Problem;
 use crate::error::{Error, Result};
 use crate::hooks::Bus;
+use crate::oauth;
 use crate::plugin::{Manifest, PluginContext, PluginFactory, PluginRuntime, Services};
 use crate::settings::PluginSettings;
 use crate::store::Store;
@@ -41,6 +42,8 @@ pub struct Build<'a> {
     pub bus: Arc<Bus>,
     /// The house.
     pub upstream: Arc<Upstream>,
+    /// The house.
+    pub oauth: Arc<oauth::Registry>,
     /// The house.
     pub store: Arc<Store>,
 }
@@ -196,6 +199,7 @@ impl Builder<'_> {
             services: self.plan.services.clone(),
             bus: self.plan.bus.clone(),
             upstream: self.plan.upstream.clone(),
+            oauth: self.plan.oauth.clone(),
             store: self.plan.store.clone(),
             previous: handed_over,
         })?;

@@ -110,6 +110,7 @@ async fn with_settings(
         services: Arc::new(Services::default()),
         bus: Arc::new(Bus::default()),
         upstream: Arc::new(Upstream::new(UpstreamSettings::default()).unwrap()),
+        oauth: Arc::default(),
         store: Arc::new(Store::default()),
     })
     .await

@@ -23,7 +23,7 @@ pub(super) async fn providers(proxy: Arc<Proxy>) -> Result<Answer> {
                 "supports_pkce": provider.supports_pkce(),
                 "supports_refresh": provider.supports_refresh(),
                 "supports_revocation": provider.supports_revocation(),
-                "flows": { "browser": flows.loopback.is_some(), "manual": flows.paste.is_some(), "device": flows.device },
+                "flows": { "browser": flows.loopback.is_some() || flows.proxy.is_some(), "manual": flows.paste.is_some(), "device": flows.device },
             });
             (provider.provider_name().to_owned(), described)
         })

@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::plugin::{HealthStatus, Manifest};
 use crate::proxy::Proxy;
 use crate::registry::{Entry, State};
+use crate::unix_time;
 
 /// `GET /plugins`: every plugin that is not switched off.
 pub(super) async fn list(exchange: Arc<Exchange>) -> Result<Answer> {
@@ -164,7 +165,7 @@ fn describe(proxy: &Proxy, exchange: &Exchange, entry: &Entry) -> Value {
         "state": entry.state.word(),
         "reason": entry.state.reason(),
         "initialized": entry.runtime.is_some(),
-        "since": entry.since.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
+        "since": unix_time::precise(entry.since),
         "manifest": manifest_json(&entry.manifest),
         "tasks": proxy.tasks(name),
         "dropped_events": exchange.generation.listeners.dropped(name),

@@ -22,6 +22,8 @@ use crate::settings::ServerSettings;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 
 /// The rules, compiled from the settings.
@@ -71,10 +73,22 @@ impl Guard {
 
     /// Method, target, Host, Origin, framing, sizes, content type: what does not depend on the route.
     pub fn check(&self, parts: &Parts, body: &RequestBody) -> Result<()> {
+        self.check_landing(parts, body, || false)
+    }
+
+    /// The same; `lands` says whether other sites may send a browser to this path.
+    pub(crate) fn check_landing(
+        &self,
+        parts: &Parts,
+        body: &RequestBody,
+        lands: impl FnOnce() -> bool,
+    ) -> Result<()> {
         check_method(&parts.method)?;
         self.check_target(parts)?;
         self.check_host(parts)?;
-        self.check_origin(&parts.headers)?;
+        if !(is_sent_here(parts) && lands()) {
+            self.check_origin(&parts.headers)?;
+        }
         check_framing(parts)?;
         if parts.headers.len() > self.max_headers {
             return Err(Error::client(
@@ -228,6 +242,16 @@ fn is_own_page(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     authority.is_some()
         && authority == host
         && single(headers, &SEC_FETCH_SITE).is_some_and(|site| site == b"same-origin")
+}
+
+/// Whether a person's browser goes here as to a page of its own, from wherever: no frame, no picture, no script, no
+/// form that posts.
+fn is_sent_here(parts: &Parts) -> bool {
+    let says = |name: &HeaderName, word: &[u8]| single(&parts.headers, name).is_some_and(|said| said == word);
+    parts.method == Method::GET
+        && !parts.headers.contains_key(ORIGIN)
+        && says(&SEC_FETCH_MODE, b"navigate")
+        && says(&SEC_FETCH_DEST, b"document")
 }
 
 fn check_method(method: &Method) -> Result<()> {

@@ -70,9 +70,9 @@ impl UpstreamSettings {
                 .between(0, 100_000)
                 .or(d.pool_max_idle),
             Field::path("ca_file", "PEM file with authorities that are trusted beside those of the system."),
-            Field::url(
+            Field::proxy_url(
                 "proxy",
-                "Proxy for every request. Without it HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY decide.",
+                "Proxy for every request: http, socks5 or socks5h. Without it HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY decide.",
             ),
             Field::size("max_answer", "Largest answer that is read whole; streams have no such limit.")
                 .between(1u64 << 10, 4u64 << 30)

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -20,6 +20,7 @@ use super::dialogue::{Dialogue, Facts, Said};
 use crate::exchange::{Client, ExchangeId, Peer};
 use crate::pipeline::Pipeline;
 use crate::server::{Drain, Opened, Phase, UpgradeLimits};
+use crate::unix_time;
 
 /// Requests that may wait while one is answered.
 const MOST_WAITING: usize = 8;
@@ -231,6 +232,5 @@ async fn reached(drain: Option<Drain>, phase: Phase) {
 }
 
 fn facts() -> Facts {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Facts { id: ExchangeId::next().to_string(), now }
+    Facts { id: ExchangeId::next().to_string(), now: unix_time::now() }
 }

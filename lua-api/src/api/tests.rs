@@ -46,6 +46,7 @@ fn running_in(data_dir: PathBuf, capabilities: &[&str]) -> Arc<Host> {
         services,
         bus: Arc::default(),
         upstream: Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream")),
+        oauth: Arc::default(),
         store: Arc::default(),
         previous: None,
     };

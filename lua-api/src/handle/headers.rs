@@ -29,8 +29,15 @@ impl UserData for HeadersHandle {
         });
         methods.add_meta_method("__iter", |lua, this, ()| this.iterate(lua));
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| {
-            let shown =
-                |headers: &HeaderMap| headers.keys().filter(|name| !policy::is_hidden(name.as_str())).count();
+            let shown = |headers: &HeaderMap| {
+                headers
+                    .keys()
+                    .filter(|&name| {
+                        !policy::is_hidden(name.as_str())
+                            && headers.get(name).is_some_and(|value| !value.is_sensitive())
+                    })
+                    .count()
+            };
             Ok(this.0.headers(shown)?)
         });
         methods.add_meta_method(MetaMethod::ToString, |_, _, ()| Ok("headers"));
@@ -82,7 +89,11 @@ impl HeadersHandle {
             return Ok(None);
         }
         let texts = &self.0.view().texts;
-        let text = |headers: &HeaderMap| headers.get(name).map(|value| texts.of(lua, value.as_bytes()));
+        let text = |headers: &HeaderMap| {
+            // What the settings put there may be a gateway's key.
+            let shown = headers.get(name).filter(|value| !value.is_sensitive());
+            shown.map(|value| texts.of(lua, value.as_bytes()))
+        };
         self.0.headers(text)?.transpose()
     }
 
@@ -91,7 +102,8 @@ impl HeadersHandle {
             return Ok(Vec::new());
         }
         let texts = |headers: &HeaderMap| {
-            headers.get_all(name).iter().map(|value| BString::from(value.as_bytes())).collect()
+            let shown = headers.get_all(name).iter().filter(|value| !value.is_sensitive());
+            shown.map(|value| BString::from(value.as_bytes())).collect()
         };
         Ok(self.0.headers(texts)?)
     }
@@ -129,7 +141,9 @@ impl HeadersHandle {
     /// Name, value pairs as they stand now: the loop may change the headers.
     fn iterate(&self, lua: &Lua) -> mlua::Result<mlua::Function> {
         let mut fields: std::collections::VecDeque<(BString, BString)> = self.0.headers(|headers| {
-            let shown = headers.iter().filter(|(name, _)| !policy::is_hidden(name.as_str()));
+            let shown = headers
+                .iter()
+                .filter(|(name, value)| !policy::is_hidden(name.as_str()) && !value.is_sensitive());
             shown.map(|(name, value)| (name.as_str().into(), value.as_bytes().into())).collect()
         })?;
         lua.create_function_mut(move |lua, _: MultiValue| match fields.pop_front() {

@@ -1,5 +1,6 @@
 //! Which header fields a script may see and set.
 
+use ccproxy_core::redact;
 use http::{HeaderName, HeaderValue};
 
 /// Longest value a script may set, in bytes.
@@ -7,18 +8,6 @@ const MAX_VALUE: usize = 16 << 10;
 
 /// Most fields of a message that a script may bring it to.
 pub(crate) const MAX_FIELDS: usize = 200;
-
-/// Credentials: neither seen nor set.
-const SECRET: &[&str] = &[
-    "authorization",
-    "x-api-key",
-    "cookie",
-    "set-cookie",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "api-key",
-    "x-goog-api-key",
-];
 
 /// Framing, connection and addressing: seen, but the proxy's own to set (RFC 9110 7.6.1, RFC 9112 6).
 const FRAMING: &[&str] = &[
@@ -39,12 +28,10 @@ fn is_in(list: &[&str], name: &str) -> bool {
     list.iter().any(|known| known.len() == name.len() && known.eq_ignore_ascii_case(name))
 }
 
-/// Whether a field is out of sight.
+/// Whether a field is out of sight: credentials are neither seen nor set.
 #[inline]
 pub(crate) fn is_hidden(name: &str) -> bool {
-    // All of them have one of these first letters, which most fields have not.
-    matches!(name.as_bytes().first().map(|byte| byte | 0x20), Some(b'a' | b'x' | b'c' | b's' | b'p'))
-        && is_in(SECRET, name)
+    redact::names_credential(name)
 }
 
 /// The name, if a script may set it.
@@ -74,7 +61,17 @@ mod tests {
 
     #[test]
     fn credentials_and_framing_are_out_of_reach() {
-        for name in SECRET {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "cookie",
+            "set-cookie",
+            "proxy-authorization",
+            "proxy-authenticate",
+            "api-key",
+            "x-goog-api-key",
+            "x-amz-security-token",
+        ] {
             assert!(is_hidden(name) && is_hidden(&name.to_uppercase()), "{name}");
             assert!(settable(name).is_err());
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ccproxy_core::document::Path;
 use ccproxy_core::exchange::Moment;
+use ccproxy_core::redact;
 use http::Uri;
 use http::uri::PathAndQuery;
 use mlua::{AnyUserData, IntoLua, Lua, MetaMethod, UserData, UserDataMethods, Value};
@@ -83,6 +84,7 @@ fn get(lua: &Lua, view: &Arc<View>, field: &str) -> mlua::Result<Value> {
     match field {
         "method" => request.method.as_str().into_lua(lua),
         "path" => request.uri.path().into_lua(lua),
+        "query_string" if exchange.is_private() => request.uri.query().map(redact::query).into_lua(lua),
         "query_string" => request.uri.query().into_lua(lua),
         "provider" => request.provider.as_deref().into_lua(lua),
         "model" => request.model.as_deref().into_lua(lua),
@@ -151,7 +153,9 @@ fn state(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
 
 /// The parameters of the query, each with its first value.
 fn query(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
-    let query = view.exchange()?.request.lock().uri.query().unwrap_or_default().to_owned();
+    let exchange = view.exchange()?;
+    let query = exchange.request.lock().uri.query().unwrap_or_default().to_owned();
+    let query = if exchange.is_private() { redact::query(&query) } else { query };
     let table = lua.create_table()?;
     for pair in query.split('&').filter(|pair| !pair.is_empty()).take(256) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

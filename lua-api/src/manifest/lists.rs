@@ -85,6 +85,8 @@ pub(super) fn routes(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> 
             tags: tags(&node, &manifest.name),
             summary: node.text("summary").unwrap_or_default(),
             auth: node.boolean("auth").unwrap_or(true),
+            landing: false,
+            private: false,
             target: RouteTarget::Handler,
         };
         if let Some(handler) = node.required_function("handler") {

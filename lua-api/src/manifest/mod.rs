@@ -6,13 +6,15 @@
 mod lists;
 mod middleware;
 mod node;
+mod oauth;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ccproxy_core::middleware::BodyAccess;
-use ccproxy_core::plugin::{Manifest, OAuthProviderSpec, PluginKind};
+use ccproxy_core::oauth::Speaks;
+use ccproxy_core::plugin::{Manifest, PluginKind};
 use ccproxy_core::registry::Need;
 use mlua::{Function, Lua, Table, Value};
 
@@ -21,6 +23,7 @@ use crate::host::Limits;
 use node::{Node, Problems};
 
 pub(crate) use node::nearest;
+pub(crate) use oauth::OAuthHandlers;
 
 /// Everything a script says about itself.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Declaration {
     pub(crate) patience: Duration,
     /// Whether it may live in several VMs at once.
     pub(crate) per_core: bool,
+    /// What it says to its OAuth provider itself.
+    pub(crate) oauth: Speaks,
 }
 
 /// The functions behind the declaration, at the places of their declarations.
@@ -45,6 +50,7 @@ pub(crate) struct Handlers {
     /// Commands, then auth commands.
     pub(crate) commands: Vec<Function>,
     pub(crate) services: BTreeMap<String, BTreeMap<String, Function>>,
+    pub(crate) oauth: OAuthHandlers,
     pub(crate) setup: Option<Function>,
     pub(crate) snapshot: Option<Function>,
     pub(crate) health: Option<Function>,
@@ -88,6 +94,7 @@ pub(crate) fn read(
     let mut commands = lists::commands(&root, &mut manifest);
     commands.extend(lists::auth_commands(&root, &mut manifest));
     let services = lists::services(&root, &mut manifest);
+    let oauth = oauth::read(&root, &mut manifest);
     let handlers = Handlers {
         middleware: moments,
         hooks,
@@ -95,6 +102,7 @@ pub(crate) fn read(
         tasks,
         commands,
         services,
+        oauth,
         setup: root.function("setup"),
         snapshot: root.function("snapshot"),
         health: root.function("health"),
@@ -111,7 +119,8 @@ pub(crate) fn read(
         }
         patience => patience.unwrap_or_default(),
     };
-    let declaration = Declaration { manifest, limits: lower(&root, limits), patience, per_core };
+    let (limits, oauth) = (lower(&root, limits), handlers.oauth.speaks());
+    let declaration = Declaration { manifest, limits, patience, per_core, oauth };
     root.finish();
     let problems = problems.take();
     if problems.is_empty() { Ok((declaration, handlers)) } else { Err(problems) }
@@ -147,16 +156,6 @@ fn identity(root: &Node<'_>, name: &Arc<str>, manifest: &mut Manifest) {
             Ok(schema) => manifest.config = schema,
             Err(error) => root.problem("config", crate::fault::cause_text(&error)),
         }
-    }
-    if let Some(node) = root.child("oauth_provider") {
-        manifest.oauth_provider = Some(OAuthProviderSpec {
-            name: node.required_text("name"),
-            display_name: node.required_text("display_name"),
-            supports_pkce: node.boolean("supports_pkce").unwrap_or(false),
-            supports_refresh: node.boolean("supports_refresh").unwrap_or(false),
-        });
-        manifest.kind = PluginKind::AuthProvider;
-        node.finish();
     }
 }
 

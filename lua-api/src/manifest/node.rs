@@ -66,6 +66,14 @@ impl<'a> Node<'a> {
         self.table.raw_get(key).unwrap_or(Value::Nil)
     }
 
+    /// A key that must not be there, and why.
+    pub(super) fn forbidden(&self, key: &'static str, why: &str) {
+        if !self.table.raw_get(key).unwrap_or(Value::Nil).is_nil() {
+            self.known.borrow_mut().push(key);
+            self.problem(key, why);
+        }
+    }
+
     fn typed<T>(&self, key: &'static str, wanted: &str, read: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let value = self.value(key);
         if value.is_nil() {

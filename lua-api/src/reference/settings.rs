@@ -49,9 +49,11 @@ fn spell(path: &str, kind: &FieldKind, tables: &mut String) -> String {
         FieldKind::Boolean => "boolean".to_owned(),
         FieldKind::Integer { .. } | FieldKind::Size { .. } => "integer".to_owned(),
         FieldKind::Number { .. } | FieldKind::Duration { .. } => "number".to_owned(),
-        FieldKind::String { .. } | FieldKind::Url | FieldKind::Path | FieldKind::Secret => {
-            "string".to_owned()
-        }
+        FieldKind::String { .. }
+        | FieldKind::Url
+        | FieldKind::ProxyUrl
+        | FieldKind::Path
+        | FieldKind::Secret => "string".to_owned(),
         FieldKind::Enum(values) => {
             let quoted = values.iter().map(|value| format!("{value:?}"));
             let list = quoted.collect::<Vec<_>>().join("|");

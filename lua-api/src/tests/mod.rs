@@ -77,6 +77,7 @@ pub(crate) fn context(previous: Option<serde_json::Value>, services: &Arc<Servic
         services: services.clone(),
         bus: Arc::default(),
         upstream: Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream")),
+        oauth: Arc::default(),
         store: Arc::default(),
         previous,
     }

@@ -48,7 +48,7 @@ impl House {
         let server = Server::bind(&server).expect("bound");
         let url = format!("http://{}", server.addresses()[0]);
         let found = found(&engine, scripts.path());
-        let proxy = Proxy::start(settings, &server, found).await.expect("started");
+        let proxy = Proxy::start(settings, &server, found, Arc::default()).await.expect("started");
         let serving = proxy.clone();
         tokio::spawn(async move { serving.serve(server, std::future::pending()).await });
         House { scripts, engine, proxy, url }

@@ -18,6 +18,8 @@ use crate::fixed_headers;
 use crate::local::OF_OPENAI;
 use crate::relay::{Asked, Relay};
 
+use super::service::Service;
+
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// The version that the API has asked for since 2023: <https://docs.anthropic.com/en/api/versioning>.
 const CURRENT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
@@ -30,6 +32,8 @@ const BETA_OF_LOGINS: &str = "oauth-2025-04-20";
 pub(super) struct Adapter {
     relay: Relay,
     headers: HeaderMap,
+    /// What it is told when the token of a login comes.
+    beta: Option<&'static str>,
 }
 
 impl Adapter {
@@ -44,12 +48,20 @@ impl Adapter {
         if let Some(path) = base.path.strip_suffix("/v1") {
             base.path = path.to_owned();
         }
-        Ok(Adapter { relay: Relay { base, credentials, upstream }, headers })
+        let relay = Relay { base, credentials, upstream };
+        Ok(Adapter { relay, headers, beta: Some(BETA_OF_LOGINS) })
+    }
+
+    /// The same for a service: only the Claude API itself knows this beta.
+    pub(super) fn of(self, service: &Service) -> Self {
+        Adapter { beta: self.beta.filter(|_| service.claude), ..self }
     }
 
     fn adjust(&self, headers: &mut HeaderMap, by_login: bool) {
-        if by_login && !headers.get_all(BETA).iter().any(|value| has(value, BETA_OF_LOGINS)) {
-            headers.append(BETA, HeaderValue::from_static(BETA_OF_LOGINS));
+        if let Some(beta) = self.beta.filter(|_| by_login)
+            && !headers.get_all(BETA).iter().any(|value| has(value, beta))
+        {
+            headers.append(BETA, HeaderValue::from_static(beta));
         }
         if !headers.contains_key(VERSION) {
             headers.insert(VERSION, CURRENT_VERSION);

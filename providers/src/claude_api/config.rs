@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::service::{KEY_VARIABLE, Service};
 use crate::credentials::Choice;
 use crate::fixed_headers;
+use crate::own;
 use crate::vault::Id;
 
 /// The settings as validated against the schema.
@@ -22,7 +23,7 @@ pub(super) struct Config {
     #[serde(default = "account")]
     pub(super) account: String,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, Secret>,
     #[serde(default = "yes")]
     pub(super) detect_cli: bool,
 }
@@ -51,10 +52,10 @@ pub(super) fn schema(service: &Service) -> Schema {
         },
         Field::choice(
             "credential",
-            if service.claude { &["auto", "passthrough", "api_key", "oauth"] } else { &["auto", "passthrough", "api_key"] },
+            &own::CHOICES,
             match service.claude {
                 true => "Whose credential goes upstream: the client's own, the key, a stored login, or `auto`: the key when there is one, else the login when somebody is logged in",
-                false => "Whose credential goes upstream: the client's own, the key, or `auto`: the key when there is one",
+                false => "Whose credential goes upstream: the client's own, the key, a stored login, or `auto`: the key when there is one, else the login that `oauth` names when somebody is logged in",
             },
         )
         .or("auto"),

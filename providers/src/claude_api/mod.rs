@@ -40,21 +40,29 @@ pub(crate) fn factory(memory: &Arc<Memory>, logins: &Arc<Logins>) -> Factory {
         display_name: "Claude API".into(),
         supports_pkce: true,
         supports_refresh: true,
+        ..OAuthProviderSpec::default()
     };
     let schema = config::schema(&service).with(config::account_field()).with(config::detect_cli());
     let manifest = Manifest { oauth_provider: Some(oauth), ..manifest(&service, schema, memory) };
     let logins = logins.clone();
-    Factory::new(manifest, move |context| create(&service, context, Some(&logins)))
+    Factory::new(manifest, move |context| create(&service, context, &logins))
 }
 
 /// A server of the user's own.
-pub(crate) fn own(name: &str, configured: &Configured<'_>, memory: &Arc<Memory>) -> Factory {
+pub(crate) fn own(
+    name: &str,
+    configured: &Configured<'_>,
+    memory: &Arc<Memory>,
+    logins: &Arc<Logins>,
+) -> Factory {
     let service = Service::own(name);
-    let schema = config::schema(&service).with(own::api()).with(config::key_as());
+    let mut schema = config::schema(&service).with(own::api()).with(config::key_as());
+    schema.fields.extend(own::login_fields());
     let bearer = configured(name, &schema)["key_as"] == "bearer";
     let manifest = manifest(&service, schema, memory);
     let service = Service { bearer, ..service };
-    Factory::new(manifest, move |context| create(&service, context, None))
+    let logins = logins.clone();
+    Factory::new(manifest, move |context| create(&service, context, &logins))
 }
 
 fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest {
@@ -73,26 +81,26 @@ fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest
     }
 }
 
-fn create(
-    service: &Service,
-    context: PluginContext,
-    logins: Option<&Arc<Logins>>,
-) -> Result<Arc<dyn PluginRuntime>> {
+fn create(service: &Service, context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(&service.name, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let environment = |name: &str| std::env::var(name).ok();
     let mut credentials = service.credentials(&config, environment).map_err(failed)?;
-    if let Some(logins) = logins {
-        let login = logins.login(OAUTH, &config.account);
-        credentials = credentials.with_login(login.map_err(|failure| failed(failure.to_string()))?);
-    }
+    credentials = match service.claude {
+        true => {
+            let login = logins.login(OAUTH, &config.account);
+            credentials.with_login(login.map_err(|failure| failed(failure.to_string()))?)
+        }
+        false => own::with_login(credentials, &service.name, &context.config, logins).map_err(failed)?,
+    };
     let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url.or(service.base_url.map(str::to_owned)) else {
         return Err(failed(format!("`{}.base_url` must say where it answers", service.table())));
     };
-    let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
+    let adapter =
+        Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?.of(service);
     let detection = (service.claude && config.detect_cli).then(|| Detection::of("claude"));
-    let oauth = logins.and_then(|logins| logins.provider(OAUTH)).cloned();
+    let oauth = logins.provider(OAUTH).filter(|_| service.claude);
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url, oauth }))
 }
 

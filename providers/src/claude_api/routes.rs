@@ -20,6 +20,8 @@ pub(super) fn routes(service: &Service, memory: &Arc<Memory>) -> Vec<RouteSpec> 
         tags: vec![tag.clone()],
         summary: summary.into(),
         auth: true,
+        landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

@@ -25,6 +25,8 @@ fn under(session: &str, memory: &Arc<Memory>) -> Vec<RouteSpec> {
         tags: vec!["plugin-claude-sdk".into()],
         summary: format!("{summary}{of}"),
         auth: true,
+        landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let estimate = Local::Instead(Arc::new(Estimate::of(Dialect::Messages)));

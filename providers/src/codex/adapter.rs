@@ -2,7 +2,7 @@
 //! credential. It only streams; a client that wants a whole answer gets it collected.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ccproxy_core::body::{Answer, Body, is_compressed};
 use ccproxy_core::document::Document;
@@ -10,6 +10,7 @@ use ccproxy_core::error::{Error, Kind, Result};
 use ccproxy_core::exchange::{Exchange, Request};
 use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
 use ccproxy_core::step::BoxFuture;
+use ccproxy_core::unix_time;
 use ccproxy_core::upstream::Upstream;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt;
@@ -245,7 +246,7 @@ async fn collected(answer: Answer) -> Result<Answer> {
 async fn limited(answer: Answer) -> Result<Answer> {
     let Answer { status, mut headers, body } = answer;
     let bytes = body.collect(SMALL).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = unix_time::now();
     if let Some(wait) = limits::retry_after(&bytes, now) {
         headers.insert(header::RETRY_AFTER, wait);
     }

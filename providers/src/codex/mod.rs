@@ -45,7 +45,7 @@ fn create(context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn Plugin
     let stored = logins.login(OAUTH, &config.account).map_err(|failure| failed(failure.to_string()))?;
     let environment = |name: &str| std::env::var(name).ok();
     let login = Login::new(&config, environment, Some(stored)).map_err(failed)?;
-    let oauth = logins.provider(OAUTH).cloned();
+    let oauth = logins.provider(OAUTH);
     let detection = config.detect_cli.then(|| Arc::new(Detection::of("codex")));
     let adapter = Adapter::new(&config, login, detection.clone(), context.upstream).map_err(failed)?;
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, config, oauth }))
@@ -97,6 +97,7 @@ fn manifest() -> Manifest {
             display_name: "Codex".into(),
             supports_pkce: true,
             supports_refresh: true,
+            ..OAuthProviderSpec::default()
         }),
         ..Manifest::default()
     }

@@ -17,6 +17,8 @@ pub(super) fn routes() -> Vec<RouteSpec> {
         tags: vec!["plugin-codex".into()],
         summary: summary.into(),
         auth: true,
+        landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

@@ -30,7 +30,7 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) messages_via: Via,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, Secret>,
 }
 
 /// What requests to `/v1/messages` become.

@@ -1,11 +1,12 @@
 //! The exchange of a GitHub token for Copilot's own: one at a time, early, and once more after a refusal.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use ccproxy_core::document::{Document, Json};
 use ccproxy_core::error::{Kind, Side};
 use ccproxy_core::provider::Outbound;
+use ccproxy_core::unix_time;
 use ccproxy_core::upstream::Upstream;
 use ccproxy_core::{Error, Result};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -150,7 +151,7 @@ impl Exchange {
         if !status.is_success() {
             return Err(self.refused(status, &body));
         }
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let unix = unix_time::now();
         let told =
             |why: String| Error::upstream(Kind::BadGateway, format!("GitHub's exchange of its token: {why}"));
         let token = Token::read(&body, Instant::now(), unix).map_err(told)?;

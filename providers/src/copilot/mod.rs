@@ -49,6 +49,7 @@ pub(crate) fn factory(configured: &Configured<'_>, logins: &Arc<Logins>) -> Fact
             display_name: "GitHub Copilot".into(),
             supports_pkce: false,
             supports_refresh: true,
+            ..OAuthProviderSpec::default()
         }),
         ..Manifest::default()
     };
@@ -62,7 +63,7 @@ fn create(context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn Plugin
     let environment = |name: &str| std::env::var(name).ok();
     let login = logins.login(OAUTH, &config.account).map_err(|failure| failed(failure.to_string()))?;
     let adapter = Adapter::new(config, environment, context.upstream, login).map_err(failed)?;
-    let oauth = logins.provider(OAUTH).cloned();
+    let oauth = logins.provider(OAUTH);
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), oauth }))
 }
 

@@ -20,6 +20,8 @@ pub(super) fn routes(via: Via) -> Vec<RouteSpec> {
         tags: vec!["plugin-copilot".into()],
         summary: summary.into(),
         auth: true,
+        landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

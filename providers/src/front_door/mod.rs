@@ -83,6 +83,8 @@ fn manifest() -> Manifest {
         tags: vec!["front-door".into()],
         summary: summary.into(),
         auth: true,
+        landing: false,
+        private: false,
         target,
     };
     let choose = |path: &str, name: &'static str, format: &Arc<dyn Format>, summary: &str| {

@@ -8,6 +8,7 @@ use ccproxy_core::hooks::Kind;
 use ccproxy_core::oauth::{Account, Failure, OAuthProvider, Reason, Tokens};
 use ccproxy_core::secret::Secret;
 use parking_lot::{Mutex, RwLock};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::House;
@@ -74,7 +75,7 @@ impl Login {
     }
 
     pub(super) fn provider(&self) -> Arc<dyn OAuthProvider> {
-        self.provider.read().clone()
+        self.house.registry.get(self.id.provider()).unwrap_or_else(|| self.provider.read().clone())
     }
 
     pub(super) fn served_by(&self, provider: &Arc<dyn OAuthProvider>) {
@@ -168,6 +169,11 @@ impl Login {
             Ok(tokens) => self.house.got(Kind::OauthTokenResponse, &self.id, took, tokens),
             Err(failure) => self.house.failed(&self.id, "login", failure),
         }
+    }
+
+    /// What may be told of tokens of this login.
+    pub async fn summary(&self, tokens: &Tokens) -> Map<String, Value> {
+        self.provider().credential_summary(tokens).await
     }
 
     /// Takes the tokens back at the server, where that is possible, and forgets them. `Ok(None)` when nobody was

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ccproxy_core::hooks::Bus;
-use ccproxy_core::oauth::{Failure, OAuthProvider};
+use ccproxy_core::oauth::{Failure, OAuthProvider, Registry};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -33,6 +33,8 @@ pub struct Keeper {
 /// What every login needs.
 struct House {
     vault: Arc<Vault>,
+    /// Who speaks to identity providers now: plugins come and go.
+    registry: Arc<Registry>,
     /// Where events go, once there is a proxy.
     bus: OnceLock<Arc<Bus>>,
     /// How many answers are awaited or not yet on disk.
@@ -42,7 +44,12 @@ struct House {
 impl Keeper {
     /// Of the logins in this vault.
     pub fn new(vault: Arc<Vault>) -> Arc<Self> {
-        let house = House { vault, bus: OnceLock::new(), under_way: watch::Sender::new(0) };
+        Self::of(vault, Arc::default())
+    }
+
+    /// The same; what the registry has under a provider's name counts before what a login was asked for with.
+    pub fn of(vault: Arc<Vault>, registry: Arc<Registry>) -> Arc<Self> {
+        let house = House { vault, registry, bus: OnceLock::new(), under_way: watch::Sender::new(0) };
         Arc::new(Keeper { house: Arc::new(house), logins: Mutex::default() })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ccproxy_core::hooks::Kind;
 use ccproxy_core::oauth::{Failure, Reason, Tokens};
 use ccproxy_core::secret::Secret;
+use ccproxy_core::unix_time;
 use tokio::time::Instant;
 
 use super::decide::{Seen, Verdict};
@@ -156,9 +157,7 @@ impl Login {
                     == asked_with.tokens.refresh.as_ref().map(Secret::expose)
             };
             if let Some(stored) = stored.filter(|stored| same(&stored.tokens)) {
-                let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                let since = since.map_or(0, |since| since.as_secs());
-                let needs = NeedsLogin { reason: failure.told().to_owned(), since };
+                let needs = NeedsLogin { reason: failure.told().to_owned(), since: unix_time::now() };
                 let marked = stored.refused(needs);
                 let told = self.spent(&marked);
                 locked.write(marked.clone()).await?;

@@ -58,8 +58,8 @@ impl OAuthProvider for Server {
     fn flows(&self) -> Flows {
         Flows::default()
     }
-    fn authorization_url(&self, _: &Attempt) -> Result<String, Failure> {
-        Err(Failure::new(Reason::Unsupported, "no browser here"))
+    fn authorization_url<'a>(&'a self, _: &'a Attempt) -> BoxFuture<'a, Result<String, Failure>> {
+        Box::pin(async { Err(Failure::new(Reason::Unsupported, "no browser here")) })
     }
     fn handle_callback<'a>(
         &'a self,

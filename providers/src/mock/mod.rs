@@ -76,6 +76,8 @@ fn manifest() -> Manifest {
             tags: vec!["plugin-mock".into()],
             summary: summary.into(),
             auth: true,
+            landing: false,
+            private: false,
             target: RouteTarget::Provider(Operation::new(name, format.clone())),
         };
     Manifest {

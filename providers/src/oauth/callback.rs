@@ -170,12 +170,25 @@ const DONE: &str = "ccproxy has what it needs. You can close this page and go ba
 const REFUSED: &str = "The login was refused. The terminal says more; you can close this page.";
 const STRAY: &str = "This page does not belong to the login that is under way.";
 
+/// What keeps a page, and the address with it, to itself.
+pub(crate) const PAGE_HEADERS: [(&str, &str); 4] = [
+    ("cache-control", "no-store"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("x-content-type-options", "nosniff"),
+];
+
+/// A page of a few words of our own.
+pub(crate) fn page(words: &str) -> String {
+    format!("<!doctype html><meta charset=utf-8><title>ccproxy</title><p>{words}</p>\n")
+}
+
 async fn reply(socket: &mut TcpStream, status: &str, words: &str) {
-    let page = format!("<!doctype html><meta charset=utf-8><title>ccproxy</title><p>{words}</p>\n");
+    let page = page(words);
+    let headers: String = PAGE_HEADERS.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let answer = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\ncache-control: no-store\r\n\
-         referrer-policy: no-referrer\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n\
-         x-content-type-options: nosniff\r\nconnection: close\r\n\r\n{page}",
+        "HTTP/1.1 {status}\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\n{headers}\
+         connection: close\r\n\r\n{page}",
         page.len()
     );
     let _ = socket.write_all(answer.as_bytes()).await;

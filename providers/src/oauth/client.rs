@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ccproxy_core::oauth::{Attempt, DeviceLogin, Failure, Flows, OAuthProvider, Reason, Storage, Tokens};
+use ccproxy_core::oauth::{
+    Attempt, DeviceLogin, Dialect, Failure, Flows, OAuthProvider, Reason, Storage, Tokens, summary_of,
+};
 use ccproxy_core::secret::Secret;
 use ccproxy_core::step::BoxFuture;
 use oauth2::basic::{
@@ -16,9 +18,10 @@ use oauth2::{
     RedirectUrl, RefreshToken, RequestTokenError, RevocationUrl, Scope, StandardDeviceAuthorizationResponse,
     StandardRevocableToken, TokenUrl,
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::answer::{self, Answer};
+use super::dialect;
 use super::network::{Network, Speaking};
 use super::server::Server;
 use super::whose;
@@ -28,6 +31,7 @@ pub struct Client {
     server: Server,
     network: Arc<Network>,
     storage: Arc<dyn Storage>,
+    dialect: Option<Arc<dyn Dialect>>,
 }
 
 type Oauth = oauth2::Client<
@@ -45,7 +49,12 @@ type Oauth = oauth2::Client<
 
 impl Client {
     pub(super) fn new(server: Server, network: Arc<Network>, storage: Arc<dyn Storage>) -> Self {
-        Client { server, network, storage }
+        Client { server, network, storage, dialect: None }
+    }
+
+    /// The same, with what a plugin says in its own way.
+    pub(super) fn with_dialect(self, dialect: Option<Arc<dyn Dialect>>) -> Self {
+        Client { dialect, ..self }
     }
 
     fn oauth(&self) -> Result<Oauth, Failure> {
@@ -59,7 +68,11 @@ impl Client {
     }
 
     fn speaking(&self) -> Speaking<'_> {
-        Speaking { network: &self.network, body: self.server.body }
+        Speaking {
+            network: &self.network,
+            server: &self.server,
+            dialect: self.dialect.as_deref().filter(|dialect| dialect.speaks().request),
+        }
     }
 
     fn scopes(&self) -> impl Iterator<Item = Scope> + '_ {
@@ -74,15 +87,53 @@ impl Client {
         Failure::new(Reason::Unsupported, format!("{} has no {what}", self.server.title))
     }
 
+    async fn authorization(&self, attempt: &Attempt) -> Result<String, Failure> {
+        let url = self.page(attempt)?;
+        match self.dialect.as_deref().filter(|dialect| dialect.speaks().authorization) {
+            Some(dialect) => dialect::page(dialect, &url).await,
+            None => Ok(url),
+        }
+    }
+
+    fn page(&self, attempt: &Attempt) -> Result<String, Failure> {
+        let url = self.server.authorize_url.clone().ok_or_else(|| self.lacks("page to log in on"))?;
+        let url = AuthUrl::new(url).map_err(|_| self.no_url("authorize_url"))?;
+        let redirect =
+            RedirectUrl::new(attempt.redirect_uri.clone()).map_err(|_| self.no_url("redirect_uri"))?;
+        let oauth = self.oauth()?.set_auth_uri(url);
+        let state = attempt.state.expose().to_owned();
+        let mut request = oauth
+            .authorize_url(|| CsrfToken::new(state))
+            .add_scopes(self.scopes())
+            .set_redirect_uri(Cow::Owned(redirect));
+        if let Some(verifier) = &attempt.verifier {
+            let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
+            request = request.set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        }
+        for (name, value) in &self.server.authorize_params {
+            request = request.add_extra_param(name, value);
+        }
+        Ok(request.url().0.to_string())
+    }
+
     /// Whose the tokens of a login are, where the answer did not tell. A login does not fail for want of it.
     async fn with_profile(&self, mut tokens: Tokens) -> Tokens {
+        let mut known = Value::Null;
         if let Some(url) = &self.server.profile_url {
             match self.network.get(url, tokens.access.expose()).await {
                 Ok(profile) => {
                     let told = whose::of_profile(self.server.whose, &profile);
                     tokens.account = std::mem::take(&mut tokens.account).or(&told);
+                    known = profile;
                 }
                 Err(failure) => tracing::warn!(provider = self.server.name, "no profile: {failure}"),
+            }
+        }
+        if let Some(dialect) = self.dialect.as_deref().filter(|dialect| dialect.speaks().account) {
+            let claims = tokens.id.as_ref().and_then(whose::claims);
+            match dialect.account(json!({ "profile": known, "claims": claims })).await {
+                Ok(told) => tokens.account = told.or(&tokens.account),
+                Err(failure) => tracing::warn!(provider = self.server.name, "no account: {failure}"),
             }
         }
         if tokens.scopes.is_empty() {
@@ -217,7 +268,7 @@ impl OAuthProvider for Client {
     }
 
     fn supports_refresh(&self) -> bool {
-        true
+        self.server.refresh
     }
 
     fn supports_revocation(&self) -> bool {
@@ -232,30 +283,14 @@ impl OAuthProvider for Client {
         let browser = self.server.authorize_url.is_some();
         Flows {
             loopback: self.server.loopback().filter(|_| browser),
+            proxy: self.server.at_the_proxy().filter(|_| browser),
             paste: self.server.manual_redirect_uri.clone().filter(|_| browser),
             device: self.server.device_url.is_some(),
         }
     }
 
-    fn authorization_url(&self, attempt: &Attempt) -> Result<String, Failure> {
-        let url = self.server.authorize_url.clone().ok_or_else(|| self.lacks("page to log in on"))?;
-        let url = AuthUrl::new(url).map_err(|_| self.no_url("authorize_url"))?;
-        let redirect =
-            RedirectUrl::new(attempt.redirect_uri.clone()).map_err(|_| self.no_url("redirect_uri"))?;
-        let oauth = self.oauth()?.set_auth_uri(url);
-        let state = attempt.state.expose().to_owned();
-        let mut request = oauth
-            .authorize_url(|| CsrfToken::new(state))
-            .add_scopes(self.scopes())
-            .set_redirect_uri(Cow::Owned(redirect));
-        if let Some(verifier) = &attempt.verifier {
-            let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
-            request = request.set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
-        }
-        for (name, value) in &self.server.authorize_params {
-            request = request.add_extra_param(name, value);
-        }
-        Ok(request.url().0.to_string())
+    fn authorization_url<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, Result<String, Failure>> {
+        Box::pin(self.authorization(attempt))
     }
 
     fn handle_callback<'a>(
@@ -284,5 +319,19 @@ impl OAuthProvider for Client {
 
     fn storage(&self) -> Arc<dyn Storage> {
         self.storage.clone()
+    }
+
+    fn credential_summary<'a>(&'a self, tokens: &'a Tokens) -> BoxFuture<'a, Map<String, Value>> {
+        let summary = summary_of(&self.server.name, tokens);
+        let Some(dialect) = self.dialect.as_deref().filter(|dialect| dialect.speaks().summary) else {
+            return Box::pin(std::future::ready(summary));
+        };
+        Box::pin(async move {
+            let told = dialect.summary(summary.clone()).await;
+            told.unwrap_or_else(|failure| {
+                tracing::warn!(provider = self.server.name, "no summary: {failure}");
+                summary
+            })
+        })
     }
 }

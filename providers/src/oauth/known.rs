@@ -36,6 +36,8 @@ pub(super) fn blank(name: &str) -> Server {
         send_state: false,
         refresh_scopes: false,
         pkce: true,
+        refresh: true,
+        answer: Default::default(),
         whose: Whose::Standard,
     }
 }

@@ -1,33 +1,32 @@
 //! The identity providers and the keeper of their logins, as the rest of the house uses them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ccproxy_core::oauth::{Failure, OAuthProvider, Reason};
+use ccproxy_core::oauth::{Failure, OAuthProvider, Reason, Registry};
 use ccproxy_core::secret::Secret;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::{Client, Network, settings::Servers};
+use super::absent::Absent;
+use super::maker::Workshop;
+use super::{Network, settings::Servers};
 use crate::keeper::{Keeper, Login};
-use crate::vault::{Shelf, Vault};
+use crate::vault::Vault;
 
 /// Every identity provider, with its logins.
 pub struct Logins {
     keeper: Arc<Keeper>,
-    providers: BTreeMap<String, Arc<dyn OAuthProvider>>,
+    registry: Arc<Registry>,
 }
 
 impl Logins {
     /// Of these identity providers, in this vault. Reads and connects nothing.
     pub fn new(servers: Servers, vault: &Arc<Vault>, network: Network) -> Arc<Self> {
-        let network = Arc::new(network);
-        let client = |server: super::server::Server| {
-            let name = server.name.clone();
-            let storage = Shelf::new(vault.clone(), &name);
-            (name, Arc::new(Client::new(server, network.clone(), storage)) as Arc<dyn OAuthProvider>)
-        };
-        let providers = servers.0.into_iter().map(client).collect();
-        Arc::new(Logins { keeper: Keeper::new(vault.clone()), providers })
+        let workshop = Arc::new(Workshop::new(Arc::new(network), vault.clone()));
+        let registry = Arc::new(Registry::with_maker(workshop.clone()));
+        for server in servers.0 {
+            registry.register(workshop.client(server));
+        }
+        Arc::new(Logins { keeper: Keeper::of(vault.clone(), registry.clone()), registry })
     }
 
     /// The keeper.
@@ -35,27 +34,38 @@ impl Logins {
         &self.keeper
     }
 
+    /// The identity providers: those of the settings, and those of running plugins.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
     /// An identity provider.
-    pub fn provider(&self, name: &str) -> Option<&Arc<dyn OAuthProvider>> {
-        self.providers.get(name)
+    pub fn provider(&self, name: &str) -> Option<Arc<dyn OAuthProvider>> {
+        self.registry.get(name)
     }
 
     /// All of them, by name.
-    pub fn providers(&self) -> impl Iterator<Item = &Arc<dyn OAuthProvider>> {
-        self.providers.values()
+    pub fn providers(&self) -> Vec<Arc<dyn OAuthProvider>> {
+        self.registry.list()
     }
 
     /// The login of an account.
     pub fn login(&self, provider: &str, account: &str) -> Result<Arc<Login>, Failure> {
-        let found = self.provider(provider).ok_or_else(|| {
-            let known: Vec<String> = self.providers.keys().map(|name| format!("`{name}`")).collect();
+        if self.provider(provider).is_none() {
+            let known = self.providers();
+            let known: Vec<String> =
+                known.iter().map(|known| format!("`{}`", known.provider_name())).collect();
             let shown: String = provider.chars().filter(|c| !c.is_control()).take(60).collect();
-            Failure::new(
-                Reason::Unsupported,
-                format!("there is no OAuth provider `{shown}`; there are {}", known.join(", ")),
-            )
-        })?;
-        self.keeper.login(found, account)
+            let told = format!("there is no OAuth provider `{shown}`; there are {}", known.join(", "));
+            return Err(Failure::new(Reason::Unsupported, told));
+        }
+        self.login_once_there(provider, account)
+    }
+
+    /// The login of an account whose identity provider a plugin may bring later; until then using it says so.
+    pub fn login_once_there(&self, provider: &str, account: &str) -> Result<Arc<Login>, Failure> {
+        let absent: Arc<dyn OAuthProvider> = Arc::new(Absent::new(provider, self.keeper.vault().clone()));
+        self.keeper.login(&absent, account)
     }
 }
 

@@ -3,12 +3,15 @@
 //! An identity provider is data (`server.rs`): the known ones (`known.rs`) under the settings of `[oauth.<name>]`.
 //! Nothing here imitates anybody: requests say that they come from ccproxy, and carry what the server asks for.
 
+mod absent;
 mod answer;
 mod callback;
 mod client;
+mod dialect;
 mod import;
 mod known;
 mod logins;
+mod maker;
 mod network;
 mod pending;
 mod server;
@@ -18,6 +21,7 @@ mod tests;
 mod whose;
 
 pub use callback::Callback;
+pub(crate) use callback::{PAGE_HEADERS, page};
 pub use client::Client;
 pub use import::{Source, import};
 pub use logins::{Logins, random};

@@ -1,19 +1,21 @@
 //! Requests to identity providers: one address, no redirects, clocks and limits; and nothing of them in any log.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use ccproxy_core::oauth::{Failure, Reason};
+use ccproxy_core::oauth::{Dialect, Failure, Reason};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::redirect;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-use super::server::Body;
+use super::dialect;
+use super::server::{Body, Server};
 
 /// Clocks: for a connection, and for everything.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -110,7 +112,9 @@ impl Network {
 /// One server's endpoints, in its own spelling.
 pub(super) struct Speaking<'n> {
     pub(super) network: &'n Network,
-    pub(super) body: Body,
+    pub(super) server: &'n Server,
+    /// What a plugin makes of its requests.
+    pub(super) dialect: Option<&'n dyn Dialect>,
 }
 
 impl<'c> AsyncHttpClient<'c> for Speaking<'_> {
@@ -118,11 +122,23 @@ impl<'c> AsyncHttpClient<'c> for Speaking<'_> {
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failed>> + Send + 'c>>;
 
     fn call(&'c self, mut request: HttpRequest) -> Self::Future {
-        if self.body == Body::Json && !request.body().is_empty() {
+        if self.server.body == Body::Json && self.dialect.is_none() && !request.body().is_empty() {
             *request.body_mut() = as_json(request.body());
             request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        Box::pin(async move { Ok(standard(self.network.send(request).await?)) })
+        Box::pin(async move {
+            if let Some(dialect) = self.dialect {
+                let wanted = dialect::request(
+                    dialect,
+                    request,
+                    &self.server.origins(),
+                    self.server.body == Body::Json,
+                )
+                .await;
+                request = wanted.map_err(Failed::Plugin)?;
+            }
+            Ok(standard(self.network.send(request).await?, &self.server.answer))
+        })
     }
 }
 
@@ -139,8 +155,14 @@ fn as_json(form: &[u8]) -> Vec<u8> {
 }
 
 /// An answer as RFC 6749 has it: some tell errors with a status of success, or leave the type of a token out.
-fn standard(mut answer: HttpResponse) -> HttpResponse {
-    let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(answer.body()) else { return answer };
+fn standard(mut answer: HttpResponse, places: &BTreeMap<String, String>) -> HttpResponse {
+    let Ok(value) = serde_json::from_slice::<Value>(answer.body()) else { return answer };
+    let found: Vec<(String, Value)> = places
+        .iter()
+        .filter_map(|(name, place)| Some((name.clone(), value.pointer(place)?.clone())))
+        .collect();
+    let Value::Object(mut object) = value else { return answer };
+    object.extend(found);
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(error) = object.get("error").cloned() {
         *answer.status_mut() = StatusCode::BAD_REQUEST;
@@ -169,6 +191,7 @@ pub(super) enum Failed {
     Busy(StatusCode, Option<Duration>),
     TooLarge,
     Setting(&'static str),
+    Plugin(Failure),
     Broken(String),
 }
 
@@ -184,6 +207,9 @@ impl Failed {
     }
 
     pub(super) fn into_failure(self) -> Failure {
+        if let Failed::Plugin(failure) = self {
+            return failure;
+        }
         let reason = if let Failed::Busy(..) = self { Reason::Busy } else { Reason::Unreachable };
         let wait = if let Failed::Busy(_, wait) = self { wait } else { None };
         Failure::new(reason, self.to_string()).with_retry_after(wait)
@@ -196,6 +222,7 @@ impl fmt::Display for Failed {
             Failed::Busy(status, _) => write!(f, "the server has no time ({})", status.as_u16()),
             Failed::TooLarge => write!(f, "the answer is larger than {LARGEST} bytes"),
             Failed::Setting(why) => f.write_str(why),
+            Failed::Plugin(failure) => failure.fmt(f),
             Failed::Broken(why) => write!(f, "the server cannot be reached: {why}"),
         }
     }

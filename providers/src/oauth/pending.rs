@@ -27,10 +27,10 @@ pub enum Arrival {
 
 impl Pending {
     /// Begins a login that comes back to this URI.
-    pub fn begin(provider: &Arc<dyn OAuthProvider>, redirect_uri: String) -> Result<Self, Failure> {
+    pub async fn begin(provider: &Arc<dyn OAuthProvider>, redirect_uri: String) -> Result<Self, Failure> {
         let verifier = if provider.supports_pkce() { Some(random()?) } else { None };
         let attempt = Attempt { state: random()?, verifier, redirect_uri };
-        let url = provider.authorization_url(&attempt)?;
+        let url = provider.authorization_url(&attempt).await?;
         Ok(Pending { provider: provider.clone(), attempt, url })
     }
 

@@ -44,6 +44,10 @@ pub(super) struct Server {
     pub(super) refresh_scopes: bool,
     /// Whether logins use PKCE.
     pub(super) pkce: bool,
+    /// Whether tokens can be refreshed.
+    pub(super) refresh: bool,
+    /// Where the fields of its answers stand, as JSON pointers, where that is not at the top under RFC 6749's names.
+    pub(super) answer: BTreeMap<String, String>,
     /// How it says whose tokens are.
     pub(super) whose: Whose,
 }
@@ -71,9 +75,26 @@ pub(super) enum Whose {
 }
 
 impl Server {
+    /// The origins of its endpoints: where secrets may go.
+    pub(super) fn origins(&self) -> Vec<String> {
+        let more = [&self.device_url, &self.revoke_url, &self.profile_url];
+        let urls = more.into_iter().flatten().chain([&self.token_url]);
+        urls.filter_map(|url| Some(reqwest::Url::parse(url).ok()?.origin().ascii_serialization())).collect()
+    }
+
+    /// The redirect URI, when that is the proxy's own route for it.
+    pub(super) fn at_the_proxy(&self) -> Option<String> {
+        let uri: http::Uri = self.redirect_uri.as_deref()?.parse().ok()?;
+        let own = format!("/oauth/{}/callback", self.name);
+        (uri.path() == own && uri.port_u16() != Some(0)).then(|| self.redirect_uri.clone()).flatten()
+    }
+
     /// Where the browser comes back to, when that is this machine.
     pub(super) fn loopback(&self) -> Option<Loopback> {
         let uri: http::Uri = self.redirect_uri.as_deref()?.parse().ok()?;
+        if self.at_the_proxy().is_some() {
+            return None;
+        }
         let host = uri.host()?;
         let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
         (uri.scheme_str() == Some("http") && local).then(|| Loopback {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use ccproxy_core::config::{Field, FieldKind, Node, Origin, Problem, Schema};
+use ccproxy_core::oauth::Endpoints;
+use ccproxy_core::plugin::OAuthProviderSpec;
 use ccproxy_core::secret::Secret;
 use serde::Deserialize;
 use serde_json::Value;
@@ -31,6 +33,7 @@ struct Config {
     send_state: Option<bool>,
     refresh_scopes: Option<bool>,
     pkce: Option<bool>,
+    answer: Option<BTreeMap<String, String>>,
 }
 
 /// What may be written under `[oauth.<name>]`.
@@ -53,6 +56,11 @@ pub fn schema() -> Schema {
         Field::boolean("send_state", "Whether the state goes with the code."),
         Field::boolean("refresh_scopes", "Whether the scopes go with a refresh."),
         Field::boolean("pkce", "Whether logins use PKCE."),
+        Field::map(
+            "answer",
+            text(),
+            "Where fields of its answers stand, as JSON pointers: `{ access_token = \"/data/token\" }`.",
+        ),
     ])
 }
 
@@ -84,6 +92,26 @@ pub fn read(oauth: &Value, written: Option<&Node>) -> (Servers, Vec<Problem>) {
     (Servers(servers.into_values().collect()), problems)
 }
 
+/// The provider that a plugin declares, with the settings' word in it.
+pub(super) fn declared(spec: &OAuthProviderSpec, settings: &Endpoints) -> Result<Server, String> {
+    Id::new(&spec.name, Id::DEFAULT).map_err(|failure| failure.to_string())?;
+    let mut table = spec.endpoints.clone();
+    table.extend(settings.plain.clone());
+    let config = Config::deserialize(Value::Object(table)).map_err(|error| error.to_string())?;
+    let config = Config { client_secret: settings.client_secret.clone(), ..config };
+    let blank = Server {
+        title: spec.display_name.clone(),
+        pkce: spec.supports_pkce,
+        refresh: spec.supports_refresh,
+        ..known::blank(&spec.name)
+    };
+    let server = config.over(blank);
+    match lacks(&server) {
+        Some(why) => Err(why),
+        None => Ok(server),
+    }
+}
+
 /// Identity providers, ready to be spoken to.
 #[derive(Clone, Debug, Default)]
 pub struct Servers(pub(super) Vec<Server>);
@@ -111,6 +139,7 @@ impl Config {
             send_state: self.send_state.unwrap_or(server.send_state),
             refresh_scopes: self.refresh_scopes.unwrap_or(server.refresh_scopes),
             pkce: self.pkce.unwrap_or(server.pkce),
+            answer: self.answer.unwrap_or(server.answer),
             ..server
         }
     }
@@ -128,6 +157,9 @@ fn lacks(server: &Server) -> Option<String> {
         return Some("`authorize_url` or `device_url` must say where a login begins".to_owned());
     }
     let spoken_to = [&server.device_url, &server.revoke_url, &server.profile_url];
+    if server.at_the_proxy().is_some_and(|uri| !is_safe(&uri)) {
+        return Some("a `redirect_uri` at the proxy must be `https`, or on this machine".to_owned());
+    }
     let open = std::iter::once(server.token_url.as_str())
         .chain(spoken_to.into_iter().flatten().map(String::as_str))
         .find(|url| !is_safe(url));

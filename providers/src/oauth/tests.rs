@@ -19,7 +19,7 @@ fn logins(settings: &Value) -> Arc<Logins> {
 }
 
 fn provider(settings: &Value, name: &str) -> Arc<dyn OAuthProvider> {
-    logins(settings).provider(name).expect("a provider").clone()
+    logins(settings).provider(name).expect("a provider")
 }
 
 /// An unsigned token with these claims.
@@ -27,15 +27,15 @@ fn jwt(claims: &Value) -> Secret {
     Secret::new(format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string())))
 }
 
-#[test]
-fn the_known_ones_are_as_known_and_all_of_it_is_a_setting() {
+#[tokio::test]
+async fn the_known_ones_are_as_known_and_all_of_it_is_a_setting() {
     let claude = provider(&Value::Null, "claude-api");
     let flows = claude.flows();
     let loopback = flows.loopback.expect("a browser comes back");
     assert_eq!(loopback.redirect_uri(loopback.port), "http://localhost:54545/callback");
     let verifier = Some(random().expect("random"));
     let attempt = Attempt { state: Secret::new("s"), verifier, redirect_uri: loopback.redirect_uri(54545) };
-    let url = claude.authorization_url(&attempt).expect("a URL");
+    let url = claude.authorization_url(&attempt).await.expect("a URL");
     assert!(url.starts_with("https://claude.ai/oauth/authorize?"), "{url}");
     for part in ["code=true", "state=s", "code_challenge_method=S256", "9d1c250a-e61b-44d9-88ed-5944d1962f5e"]
     {
@@ -47,7 +47,7 @@ fn the_known_ones_are_as_known_and_all_of_it_is_a_setting() {
     let copilot = provider(&Value::Null, "copilot");
     assert!(copilot.flows().device && copilot.flows().loopback.is_none() && !copilot.supports_pkce());
     let other = json!({ "claude-api": { "authorize_url": "https://claude.com/cai/oauth/authorize", "scopes": ["a"] } });
-    let url = provider(&other, "claude-api").authorization_url(&attempt).expect("a URL");
+    let url = provider(&other, "claude-api").authorization_url(&attempt).await.expect("a URL");
     assert!(url.starts_with("https://claude.com/cai/oauth/authorize?") && url.contains("scope=a"), "{url}");
 }
 
@@ -71,10 +71,11 @@ fn settings_that_cannot_work_are_told() {
     assert!(failure.told().contains("`claude-api`, `codex`, `copilot`"), "{failure}");
 }
 
-#[test]
-fn only_what_belongs_to_a_login_counts() {
+#[tokio::test]
+async fn only_what_belongs_to_a_login_counts() {
     let claude = provider(&Value::Null, "claude-api");
-    let pending = Pending::begin(&claude, "http://localhost:54545/callback".to_owned()).expect("a login");
+    let pending = Pending::begin(&claude, "http://localhost:54545/callback".to_owned()).await;
+    let pending = pending.expect("a login");
     let state =
         pending.url().split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state");
     let code = |arrival: Arrival| match arrival {

@@ -11,6 +11,7 @@ use super::vendor::Vendor;
 use crate::credentials::Choice;
 use crate::fixed_headers;
 use crate::formats::{Dialect, Quirk, Quirks};
+use crate::own;
 
 /// The settings as validated against the schema.
 #[derive(Debug, Default, Deserialize)]
@@ -20,7 +21,7 @@ pub(super) struct Config {
     pub(super) credential: Choice,
     pub(super) api_key: Option<Secret>,
     #[serde(default)]
-    pub(super) headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, Secret>,
     messages_via: Option<Via>,
     quirks: Option<Vec<Quirk>>,
 }
@@ -77,12 +78,7 @@ pub(super) fn schema(vendor: &Vendor) -> Schema {
     let quirk = FieldKind::Enum(Quirk::WORDS.map(str::to_owned).into());
     Schema::of([
         base_url,
-        Field::choice(
-            "credential",
-            &["auto", "passthrough", "api_key"],
-            "Whose credential goes upstream: the client's own, the key, or `auto`: the key when there is one",
-        )
-        .or("auto"),
+        credential(vendor.section == "providers"),
         Field::secret("api_key", &key),
         fixed_headers::field(),
         Field::choice(
@@ -92,6 +88,23 @@ pub(super) fn schema(vendor: &Vendor) -> Schema {
         ),
         Field::list("quirks", quirk, "How its chat differs from OpenAI's, instead of what is known of it"),
     ])
+}
+
+/// Vendors of the table have no logins.
+fn credential(own: bool) -> Field {
+    match own {
+        true => Field::choice(
+            "credential",
+            &own::CHOICES,
+            "Whose credential goes upstream: the client's own, the key, a stored login, or `auto`: the key when there is one, else the login that `oauth` names when somebody is logged in",
+        ),
+        false => Field::choice(
+            "credential",
+            &["auto", "passthrough", "api_key"],
+            "Whose credential goes upstream: the client's own, the key, or `auto`: the key when there is one",
+        ),
+    }
+    .or("auto")
 }
 
 /// What a table of one's own may hold besides.

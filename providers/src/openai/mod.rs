@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::credentials::{Credentials, Place, Wanted};
 use crate::factory::Factory;
 use crate::health;
+use crate::oauth::Logins;
 use crate::{Configured, Memory};
 use crate::{fixed_headers, own};
 use adapter::Adapter;
@@ -34,22 +35,34 @@ pub(crate) fn factories(configured: &Configured<'_>, memory: &Arc<Memory>) -> Ve
         .map(|vendor| {
             let schema = config::schema(&vendor);
             let settings = configured(&vendor.name, &schema);
-            factory(vendor, schema, &settings, memory)
+            factory(vendor, schema, &settings, memory, None)
         })
         .collect()
 }
 
 /// A server of the user's own.
-pub(crate) fn own(name: &str, configured: &Configured<'_>, memory: &Arc<Memory>) -> Factory {
+pub(crate) fn own(
+    name: &str,
+    configured: &Configured<'_>,
+    memory: &Arc<Memory>,
+    logins: &Arc<Logins>,
+) -> Factory {
     let mut schema = config::schema(&Vendor::own(name, false, false)).with(own::api());
     schema.fields.extend(config::own_fields());
+    schema.fields.extend(own::login_fields());
     let settings = configured(name, &schema);
     let flag = |key: &str| settings[key].as_bool().unwrap_or(false);
-    factory(Vendor::own(name, flag("responses"), flag("embeddings")), schema, &settings, memory)
+    factory(Vendor::own(name, flag("responses"), flag("embeddings")), schema, &settings, memory, Some(logins))
 }
 
 /// Settings that are wrong are reported when the plugin starts; its routes are then those of none.
-fn factory(vendor: Vendor, schema: Schema, settings: &Value, memory: &Arc<Memory>) -> Factory {
+fn factory(
+    vendor: Vendor,
+    schema: Schema,
+    settings: &Value,
+    memory: &Arc<Memory>,
+    logins: Option<&Arc<Logins>>,
+) -> Factory {
     let config = Config::read(settings).unwrap_or_else(|_| Config::default());
     let manifest = Manifest {
         name: vendor.name.to_string(),
@@ -64,10 +77,15 @@ fn factory(vendor: Vendor, schema: Schema, settings: &Value, memory: &Arc<Memory
         routes: routes::routes(&vendor, config.via(&vendor), &config.quirks(&vendor), memory),
         ..Manifest::default()
     };
-    Factory::new(manifest, move |context| create(&vendor, context))
+    let logins = logins.cloned();
+    Factory::new(manifest, move |context| create(&vendor, context, logins.as_deref()))
 }
 
-fn create(vendor: &Vendor, context: PluginContext) -> Result<Arc<dyn PluginRuntime>> {
+fn create(
+    vendor: &Vendor,
+    context: PluginContext,
+    logins: Option<&Logins>,
+) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(&vendor.name, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let wanted = Wanted {
@@ -78,8 +96,11 @@ fn create(vendor: &Vendor, context: PluginContext) -> Result<Arc<dyn PluginRunti
         optional: !vendor.needs_key,
     };
     let environment = |name: &str| std::env::var(name).ok();
-    let credentials =
+    let mut credentials =
         Credentials::new(wanted, config.credential, config.api_key.as_ref(), environment).map_err(failed)?;
+    if let Some(logins) = logins {
+        credentials = own::with_login(credentials, &vendor.name, &context.config, logins).map_err(failed)?;
+    }
     let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url else {
         let setting = format!("{}.{}.base_url", vendor.section, vendor.name);

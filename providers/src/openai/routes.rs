@@ -23,6 +23,8 @@ pub(super) fn routes(vendor: &Vendor, via: Dialect, quirks: &Quirks, memory: &Ar
         tags: vec![format!("plugin-{name}")],
         summary: format!("{summary} ({title})"),
         auth: true,
+        landing: false,
+        private: false,
         target: RouteTarget::Provider(operation),
     };
     let post =

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ccproxy_core::hex;
 use ccproxy_core::oauth::Failure;
 use parking_lot::Mutex;
 use ring::digest;
@@ -66,7 +67,7 @@ impl Key {
         let mut bytes = Zeroizing::new([0; 32]);
         bytes.copy_from_slice(hash(b"ccproxy sealing key\0", text.as_bytes()).as_ref());
         let name = hash(b"ccproxy key name\0", &*bytes);
-        let name = name.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(&name.as_ref()[..4]);
         Ok(Key { bytes, name })
     }
 
@@ -184,7 +185,7 @@ fn from_keyring(keyring: &dyn Keyring, folder: &Path) -> Result<Key, String> {
     }
     let mut random = Zeroizing::new([0; 32]);
     SystemRandom::new().fill(&mut *random).map_err(|_| "the system has no random numbers")?;
-    let text: Zeroizing<String> = Zeroizing::new(random.iter().map(|byte| format!("{byte:02x}")).collect());
+    let text = Zeroizing::new(hex::encode(&*random));
     keyring.set(&text)?;
     // What the keyring has kept counts, not what it was given.
     match keyring.get()? {

@@ -39,7 +39,7 @@ impl Login {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let logins = super::logins(global, output)?;
         let login = self.which.login(&logins)?;
-        let provider = logins.provider(&self.which.provider).cloned();
+        let provider = logins.provider(&self.which.provider);
         let provider = provider.ok_or_else(|| Failure::new("there is no such provider"))?;
         block_on(self.log_in(&logins, &login, &provider, output))
     }
@@ -70,7 +70,7 @@ impl Login {
                 format!("Replace the login of {} with that of {}?", who(&before.tokens), who(&tokens));
             prompt::agree(self.yes, &question, output)?;
         }
-        let summary = provider.credential_summary(&tokens);
+        let summary = provider.credential_summary(&tokens).await;
         let expires = tokens.left().map(|left| span(left.as_secs()));
         let account = tokens.account.email.clone().or_else(|| tokens.account.id.clone());
         login.store(tokens).await?;
@@ -98,7 +98,7 @@ impl Login {
         output: &mut Output,
     ) -> Result<Tokens, Stopped> {
         let flows = provider.flows();
-        let device = self.device || (flows.loopback.is_none() && flows.paste.is_none());
+        let device = self.device || (flows.device && flows.loopback.is_none() && flows.paste.is_none());
         if device && !self.manual {
             return self.on_device(provider, output).await;
         }
@@ -112,6 +112,12 @@ impl Login {
                 self.in_browser(provider, callback, output).await
             }
             (_, Some(redirect_uri)) => self.by_hand(provider, redirect_uri, output).await,
+            _ if flows.proxy.is_some() && !self.manual => {
+                let (name, title) = (provider.provider_name(), provider.provider_display_name());
+                let told = format!("{title} sends the browser back to the running proxy");
+                let hint = format!("begin there: open `/oauth/{name}/login` of the proxy, or POST to it");
+                Err(Stopped(Refusal::new(ccproxy_core::oauth::Reason::Unsupported, told), Some(hint)))
+            }
             _ => {
                 let told = format!("{} shows no code to paste", provider.provider_display_name());
                 Err(Refusal::new(ccproxy_core::oauth::Reason::Unsupported, told).into())
@@ -125,7 +131,7 @@ impl Login {
         callback: Callback,
         output: &mut Output,
     ) -> Result<Tokens, Stopped> {
-        let pending = Arc::new(Pending::begin(provider, callback.redirect_uri())?);
+        let pending = Arc::new(Pending::begin(provider, callback.redirect_uri()).await?);
         self.show(pending.url(), output);
         output.note("waiting for the browser, for 5 minutes at most");
         let code = callback.wait(pending.clone()).await?;
@@ -139,7 +145,7 @@ impl Login {
         redirect_uri: String,
         output: &mut Output,
     ) -> Result<Tokens, Stopped> {
-        let pending = Pending::begin(provider, redirect_uri)?;
+        let pending = Pending::begin(provider, redirect_uri).await?;
         self.show(pending.url(), output);
         output.note("paste the code that the page shows, and press Enter:");
         let typed = prompt::line().map_err(Stopped::of)?;

@@ -4,6 +4,7 @@ mod browser;
 mod import;
 mod login;
 mod logout;
+mod plugin;
 mod prompt;
 mod providers;
 mod refresh;
@@ -11,17 +12,20 @@ mod status;
 
 use std::sync::Arc;
 
+use ccproxy_core::plugin::Source;
 use ccproxy_providers::keeper;
 use ccproxy_providers::oauth::Logins;
 use ccproxy_providers::vault::Id;
 use clap::{Args, Subcommand};
 
 use super::output::Output;
+use super::plugins::declared;
 use super::{Failure, Global, Outcome};
 use crate::wiring;
 
 /// Log in to providers, look at logins, log out
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Plugins may bring more commands: `ccproxy auth commands` lists them")]
 pub(crate) enum Auth {
     /// List where one can log in
     Providers(providers::Providers),
@@ -37,6 +41,11 @@ pub(crate) enum Auth {
     Import(import::Import),
     /// List every stored login
     Accounts(status::Accounts),
+    /// List the commands that plugins bring
+    Commands(plugin::Commands),
+    /// Run a command that a plugin brings
+    #[command(external_subcommand)]
+    Plugin(Vec<String>),
 }
 
 impl Auth {
@@ -49,6 +58,8 @@ impl Auth {
             Auth::Logout(command) => command.run(global, output),
             Auth::Import(command) => command.run(global, output),
             Auth::Accounts(command) => command.run(global, output),
+            Auth::Commands(command) => command.run(global, output),
+            Auth::Plugin(words) => plugin::run(words, global, output),
         }
     }
 }
@@ -71,9 +82,28 @@ impl Which {
     }
 }
 
-/// The identity providers and logins of the configuration.
+/// The identity providers and logins of the configuration, and those that enabled plugins bring.
 fn logins(global: &Global, output: &mut Output) -> Result<Arc<Logins>, Failure> {
-    Ok(wiring::logins(&global.load_sound(output)?))
+    let loaded = global.load_sound(output)?;
+    let logins = wiring::logins(&loaded);
+    let (plugins, _) = declared(&loaded);
+    for plugin in plugins.iter().filter(|plugin| plugin.state == "enabled") {
+        let Some(factory) = &plugin.factory else { continue };
+        let manifest = factory.manifest();
+        // The native ones bring those of the settings.
+        if manifest.oauth_provider.is_none() || manifest.source == Source::Native {
+            continue;
+        }
+        match wiring::oauth_provider(&loaded, &**factory, &logins) {
+            Ok(provider) => {
+                logins.registry().register(provider);
+            }
+            Err(why) => {
+                output.note(format!("the OAuth provider of plugin `{}` is left out: {why}", plugin.name))
+            }
+        }
+    }
+    Ok(logins)
 }
 
 /// How long, for people.

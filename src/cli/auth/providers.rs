@@ -19,12 +19,13 @@ impl Providers {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let logins = super::logins(global, output)?;
         if self.json {
-            let all: Vec<Value> = logins.providers().map(|provider| described(&**provider)).collect();
+            let all: Vec<Value> = logins.providers().iter().map(|provider| described(&**provider)).collect();
             output.json(&json!({ "providers": all }));
             return Ok(());
         }
         let rows: Vec<Vec<String>> = logins
             .providers()
+            .iter()
             .map(|provider| {
                 let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
                 vec![
@@ -54,7 +55,11 @@ fn described(provider: &dyn OAuthProvider) -> Value {
 
 fn ways(provider: &dyn OAuthProvider) -> Vec<&'static str> {
     let flows = provider.flows();
-    let ways =
-        [(flows.loopback.is_some(), "browser"), (flows.paste.is_some(), "manual"), (flows.device, "device")];
+    let ways = [
+        (flows.loopback.is_some(), "browser"),
+        (flows.proxy.is_some(), "proxy"),
+        (flows.paste.is_some(), "manual"),
+        (flows.device, "device"),
+    ];
     ways.into_iter().filter(|(there, _)| *there).map(|(_, word)| word).collect()
 }

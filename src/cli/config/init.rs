@@ -31,7 +31,8 @@ pub(crate) fn annotated_file() -> String {
                    #[plugins.access_log]\n#enabled = true\n\n\
                    # A server of your own stands under its name, which begins its paths: /lan/v1/...\n\
                    #[providers.lan]\n#api = \"openai\"  # or \"anthropic\"\n#base_url = \"http://10.0.0.7:8000/v1\"\n\
-                   #api_key = \"env:LAN_KEY\"\n\n\
+                   #api_key = \"env:LAN_KEY\"\n\
+                   #credential = \"oauth\"  # the token of a login, instead of a key\n#oauth = \"acme\"\n\n\
                    # An identity provider: another client, other endpoints of a known one (claude-api, codex, copilot), or one\n\
                    # of your own. `ccproxy auth providers` lists them.\n\
                    #[oauth.acme]\n\n";

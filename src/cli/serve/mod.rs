@@ -104,12 +104,10 @@ impl Serve {
         // Heard from here on: a signal during the start of the plugins is not lost.
         let shutdown = signals(server.drain())?;
         let search = Search::of(loaded);
-        let proxy = Proxy::start(settings, &server, search.discover()).await?;
+        let proxy =
+            Proxy::start(settings, &server, search.discover(), search.logins().registry().clone()).await?;
         let logins = search.logins().clone();
         logins.keeper().announce_on(proxy.bus());
-        for provider in logins.providers() {
-            proxy.oauth().register(provider.clone());
-        }
         // A keyring that is slow is asked before anybody waits for it.
         tokio::spawn(async move {
             let vault = logins.keeper().vault();

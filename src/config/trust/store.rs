@@ -1,13 +1,15 @@
 //! The list of trusted folders: `trust.json` in the data folder, for its owner only.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use ccproxy_core::hex;
+use ccproxy_core::private_file::{self, Saving};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-/// Longest list that is read.
-const MOST: u64 = 1 << 20;
+/// How long a change waits for another process's.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The list, and where it is kept.
 #[derive(Clone, Debug)]
@@ -37,7 +39,7 @@ impl Entry {
     /// The content of a file as a number in hex.
     pub(super) fn hash_of(file: &Path) -> Option<String> {
         let content = std::fs::read(file).ok()?;
-        Some(digest(&SHA256, &content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex::encode(digest(&SHA256, &content).as_ref()))
     }
 }
 
@@ -83,48 +85,21 @@ impl Store {
         if self.broken {
             return Err(format!("`{shown}` cannot be read, and is not overwritten: mend or remove it"));
         }
-        let folder = self.path.parent().unwrap_or(Path::new("."));
         let document = Document { version: 1, folders: self.entries.clone() };
         let text = serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?;
-        private_folder(folder)
-            .and_then(|()| replace(&self.path, text.as_bytes()))
-            .map_err(|error| format!("cannot write `{shown}`: {error}; is the data folder writable?"))
+        private_file::wait(&private_file::beside(&self.path, "lock"), PATIENCE)
+            .and_then(|_lock| Saving::of(&self.path).save(text.as_bytes()))
+            .map_err(|trouble| format!("{trouble}; is the data folder writable?"))
     }
 }
 
 fn parse(path: &Path) -> Result<Vec<Entry>, String> {
-    match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.to_string()),
-        Ok(data) if data.len() > MOST => return Err(format!("it is larger than {MOST} bytes")),
-        Ok(_) => {}
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let document: Document = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let Some(bytes) = private_file::read(path).map_err(|trouble| trouble.to_string())? else {
+        return Ok(Vec::new());
+    };
+    let document: Document = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
     match document.version {
         1 => Ok(document.folders),
         version => Err(format!("it is of version {version}, and this program knows 1")),
     }
-}
-
-/// Makes the folder, for its owner only, when it is not there.
-fn private_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Writes beside the file and renames over it, so that a crash leaves the old list or the new one.
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension(format!("json.{}", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
 }

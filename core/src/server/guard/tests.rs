@@ -96,3 +96,44 @@ fn an_allowed_origin_may_ask_and_read() {
         assert_eq!(guard.check(&foreign, &body).expect_err(origin).status(), 403);
     }
 }
+
+#[test]
+fn a_browser_is_sent_by_others_only_where_it_may_land_and_only_as_to_a_page() {
+    let guard = guard(ServerSettings::default());
+    let body = RequestBody::full(Bytes::new());
+    let sent = || {
+        let fetch = [("site", "cross-site"), ("mode", "navigate"), ("dest", "document")];
+        let mut parts = parts(&[]);
+        parts.method = Method::GET;
+        for (name, value) in fetch {
+            let name = HeaderName::from_bytes(format!("sec-fetch-{name}").as_bytes()).expect("a name");
+            parts.headers.insert(name, HeaderValue::from_static(value));
+        }
+        parts
+    };
+    let refused = |parts: &Parts, lands: bool| {
+        guard.check_landing(parts, &body, || lands).err().map(|error| error.status().as_u16())
+    };
+    assert_eq!(refused(&sent(), true), None);
+    assert_eq!(refused(&sent(), false), Some(403));
+    for (name, value) in [
+        ("sec-fetch-mode", "no-cors"),
+        ("sec-fetch-mode", "cors"),
+        ("sec-fetch-dest", "iframe"),
+        ("sec-fetch-dest", "image"),
+        ("origin", "null"),
+        ("origin", "https://evil.example"),
+    ] {
+        let mut parts = sent();
+        parts.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        assert_eq!(refused(&parts, true), Some(403), "{name}: {value}");
+    }
+    for method in [Method::POST, Method::HEAD] {
+        let mut parts = sent();
+        parts.method = method;
+        assert_eq!(refused(&parts, true), Some(403));
+    }
+    let mut parts = sent();
+    parts.headers.insert(HOST, HeaderValue::from_static("evil.example:80"));
+    assert_eq!(refused(&parts, true), Some(421));
+}

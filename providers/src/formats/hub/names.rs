@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use ccproxy_core::hex;
+
 use super::{Tool, ToolKind};
 
 /// What every provider takes for a name: letters, digits, `_`, `-`, at most 64.
@@ -47,7 +49,7 @@ pub(in crate::formats) fn fingerprint(texts: &[&str]) -> String {
         // So that the places where the texts meet count too.
         context.update(&[0]);
     }
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(context.finish().as_ref())
 }
 
 fn plain(byte: u8) -> bool {

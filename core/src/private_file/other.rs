@@ -5,16 +5,19 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use ccproxy_core::oauth::Failure;
 use zeroize::Zeroizing;
 
-use super::{LARGEST, cannot};
+use super::{LARGEST, Trouble};
 
 /// No lock among processes.
-pub(in crate::vault) struct Held;
+pub struct Held;
 
-pub(in crate::vault) fn create_folder(folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|error| cannot("make", folder, &error))
+pub(super) fn make_folder(folder: &Path) -> Result<(), Trouble> {
+    create_folder(folder)
+}
+
+pub fn create_folder(folder: &Path) -> Result<(), Trouble> {
+    std::fs::create_dir_all(folder).map_err(|error| Trouble::failed("make", folder, &error))
 }
 
 pub(super) fn create_new(path: &Path) -> std::io::Result<File> {
@@ -25,20 +28,20 @@ pub(super) fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-pub(in crate::vault) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot("read", path, &error)),
+        Err(error) => return Err(Trouble::failed("read", path, &error)),
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| cannot("read", path, &error))?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Trouble::failed("read", path, &error))?;
     match bytes.len() as u64 > LARGEST {
-        true => Err(Failure::storage(format!("`{}` is larger than {LARGEST} bytes", path.display()))),
+        true => Err(Trouble::refused(path, &format!("it is larger than {LARGEST} bytes"))),
         false => Ok(Some(bytes)),
     }
 }
 
-pub(in crate::vault) fn hold(_: &Path) -> Result<Option<Held>, Failure> {
+pub fn hold(_: &Path) -> Result<Option<Held>, Trouble> {
     Ok(Some(Held))
 }
