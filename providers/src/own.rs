@@ -6,6 +6,7 @@ use ccproxy_core::config::{Field, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::balancer::Balancer;
 use crate::credentials::{Choice, Credentials};
 use crate::factory::Factory;
 use crate::oauth::Logins;
@@ -59,10 +60,11 @@ pub(crate) fn factory(
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
     logins: &Arc<Logins>,
+    balancer: &Arc<Balancer>,
 ) -> Factory {
     let settings = configured(name, &Schema::of([api()]).open());
     match settings["api"].as_str() {
-        Some("anthropic") => claude_api::own(name, configured, memory, logins),
-        _ => openai::own(name, configured, memory, logins),
+        Some("anthropic") => claude_api::own(name, configured, memory, logins, balancer),
+        _ => openai::own(name, configured, memory, logins, balancer),
     }
 }

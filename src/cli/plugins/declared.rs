@@ -49,7 +49,8 @@ impl Declared {
 
 /// Every plugin, by name, and what is odd about the lists that switch them.
 pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
-    let discovered = Search::of(loaded).discover();
+    let search = Search::of(loaded);
+    let discovered = search.discover();
     let settings = &loaded.settings.core.plugins;
     let mut plugins: Vec<Declared> = Vec::new();
     for (name, reason) in &discovered.broken {
