@@ -34,10 +34,10 @@ use ccproxy_core::config::Schema;
 use ccproxy_core::plugin::PluginFactory;
 use serde_json::Value;
 
+use balancer::Balancer;
 pub use claude_sdk::guard;
 pub use factory::Factory;
 pub use memory::Memory;
-use balancer::Balancer;
 use oauth::Logins;
 
 /// The settings of the plugin of this name, validated against this schema as far as they are right.

@@ -79,9 +79,9 @@ impl Relay {
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>> {
         match &self.pooled {
-            Some(pooled) => Box::pin(
-                pooled.send(exchange, |credentials| send(credentials, &self.upstream, outbound)),
-            ),
+            Some(pooled) => {
+                Box::pin(pooled.send(exchange, |credentials| send(credentials, &self.upstream, outbound)))
+            }
             None => send(&self.credentials, &self.upstream, outbound),
         }
     }

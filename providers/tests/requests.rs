@@ -57,7 +57,14 @@ fn factories() -> Vec<Arc<dyn PluginFactory>> {
     let vault = Vault::new(&std::env::temp_dir().join("ccproxy-of-nobody"), Sealing::default());
     let logins = Logins::new(servers, &vault, Network::default());
     let balancer = Balancer::new(Pools::default(), &vault);
-    ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0), &logins, &balancer, None)
+    ccproxy_providers::factories(
+        &[],
+        &|_, _| Value::Null,
+        &ccproxy_providers::Memory::new(0),
+        &logins,
+        &balancer,
+        None,
+    )
 }
 
 fn runtime(name: &str, config: Value) -> (Arc<dyn PluginFactory>, Arc<dyn PluginRuntime>) {

@@ -82,8 +82,7 @@ impl Settings {
         let (core, mut problems) = settings::Settings::from_validated(value, node, environment);
         let (oauth, more) = oauth::read(&value["oauth"], node.get(&["oauth"]));
         problems.extend(more);
-        let (pools, more) =
-            balancer::read(&value["credential_balancer"], node.get(&["credential_balancer"]));
+        let (pools, more) = balancer::read(&value["credential_balancer"], node.get(&["credential_balancer"]));
         problems.extend(more);
         let discovery = Section(&value["plugin_discovery"]);
         let settings = Settings {

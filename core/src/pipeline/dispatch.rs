@@ -144,7 +144,9 @@ fn steer(exchange: &Exchange, provider: &Arc<dyn Provider>) -> Result<()> {
         Some(name) => Err(Error::new(
             Side::Plugin,
             Kind::InvalidRequest,
-            format!("a plugin wants the credential `{name}`, which the provider has not; `GET /credentials` lists them"),
+            format!(
+                "a plugin wants the credential `{name}`, which the provider has not; `GET /credentials` lists them"
+            ),
         )),
     }
 }

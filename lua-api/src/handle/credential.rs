@@ -23,7 +23,10 @@ pub(super) fn get(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
 /// A name, or a list of names: these and no others, in this order. Nil leaves the choice to the pool.
 pub(super) fn set(view: &Arc<View>, value: &Value) -> mlua::Result<()> {
     let bad = || {
-        let told = format!("`req.credential` takes a name or a list of 1 to {MOST} names, not a {}", value.type_name());
+        let told = format!(
+            "`req.credential` takes a name or a list of 1 to {MOST} names, not a {}",
+            value.type_name()
+        );
         mlua::Error::RuntimeError(told)
     };
     let name = |value: &Value| {
@@ -52,7 +55,8 @@ pub(super) fn list(lua: &Lua, view: &Arc<View>) -> mlua::Result<Value> {
     let Some(pool) = provider(&exchange).and_then(|name| exchange.generation.provider(&name)?.pool()) else {
         return Ok(Value::Nil);
     };
-    let members = pool.members.iter().map(|member| describe(lua, member)).collect::<mlua::Result<Vec<_>>>()?;
+    let members =
+        pool.members.iter().map(|member| describe(lua, member)).collect::<mlua::Result<Vec<_>>>()?;
     let list = lua.create_sequence_from(members)?;
     list.set_readonly(true);
     Ok(Value::Table(list))

@@ -15,7 +15,8 @@ pub(super) struct Mark(pub(super) u64);
 impl Mark {
     /// Of these bytes; `what` keeps different things apart.
     pub(super) fn of(what: &str, parts: &[&[u8]]) -> Self {
-        let mut whole = Vec::with_capacity(what.len() + parts.iter().map(|part| part.len() + 1).sum::<usize>());
+        let mut whole =
+            Vec::with_capacity(what.len() + parts.iter().map(|part| part.len() + 1).sum::<usize>());
         whole.extend_from_slice(what.as_bytes());
         for part in parts {
             whole.push(0);

@@ -24,7 +24,8 @@ pub(super) fn of(client: &str, headers: &HeaderMap, body: Option<Json<'_>>) -> O
         return Some(Mark::of("session", &[client, session]));
     }
     let body = body?;
-    if let Some(key) = body.key("prompt_cache_key").and_then(|key| key.as_str()).filter(|key| !key.is_empty()) {
+    if let Some(key) = body.key("prompt_cache_key").and_then(|key| key.as_str()).filter(|key| !key.is_empty())
+    {
         return Some(Mark::of("cache", &[client, key.as_bytes()]));
     }
     let user = body.key("metadata").and_then(|data| data.key("user_id")?.as_str());
@@ -103,18 +104,34 @@ mod tests {
         let json = r#"{"metadata":{"user_id":"{\"device_id\":\"d\",\"session_id\":\"s-1\"}"}}"#;
         assert_eq!(mark(&[], json), session);
         assert_eq!(mark(&[], r#"{"metadata":{"user_id":"user_ab_account__session_s-1"}}"#), session);
-        assert_eq!(mark(&[], r#"{"prompt_cache_key":"k","input":"a"}"#), mark(&[], r#"{"prompt_cache_key":"k","input":"b"}"#));
+        assert_eq!(
+            mark(&[], r#"{"prompt_cache_key":"k","input":"a"}"#),
+            mark(&[], r#"{"prompt_cache_key":"k","input":"b"}"#)
+        );
         assert_ne!(of("one", &HeaderMap::new(), Json::whole(json.as_bytes())), session, "clients are apart");
     }
 
     #[test]
     fn else_by_how_it_began() {
-        let first = mark(&[], r#"{"system":[{"type":"text","text":"S"}],"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}]}"#);
-        let later = mark(&[], r#"{"system":"S","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"yes"},{"role":"user","content":"more"}]}"#);
+        let first = mark(
+            &[],
+            r#"{"system":[{"type":"text","text":"S"}],"messages":[{"role":"user","content":[{"type":"text","text":"hi","cache_control":{"type":"ephemeral"}}]}]}"#,
+        );
+        let later = mark(
+            &[],
+            r#"{"system":"S","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"yes"},{"role":"user","content":"more"}]}"#,
+        );
         assert!(first.is_some() && first == later);
         assert_ne!(mark(&[], r#"{"system":"S","messages":[{"role":"user","content":"ho"}]}"#), first);
-        let chat = mark(&[], r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":"hi"}]}"#);
-        assert_eq!(chat, mark(&[], r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":"hi"},{"role":"assistant","content":"x"}]}"#));
+        let chat =
+            mark(&[], r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":"hi"}]}"#);
+        assert_eq!(
+            chat,
+            mark(
+                &[],
+                r#"{"messages":[{"role":"system","content":"S"},{"role":"user","content":"hi"},{"role":"assistant","content":"x"}]}"#
+            )
+        );
         assert!(mark(&[], r#"{"input":"hi"}"#).is_some());
         for nothing in ["", "{}", "[]", r#"{"messages":[]}"#, r#"{"messages":7}"#] {
             assert_eq!(mark(&[], nothing), None, "{nothing}");

@@ -36,7 +36,8 @@ impl Facts {
             true => maker(pool, body.bytes(), &request.headers, request.uri.path()),
             false => None,
         };
-        let conversation = pool.is_sticky().then(|| conversation::of(&exchange.client.id, &request.headers, root));
+        let conversation =
+            pool.is_sticky().then(|| conversation::of(&exchange.client.id, &request.headers, root));
         Facts { model, wanted, maker, conversation: conversation.flatten() }
     }
 }
@@ -46,7 +47,10 @@ fn maker(pool: &Pool, body: &[u8], headers: &HeaderMap, path: &str) -> Option<us
     let mut maker = None;
     Items::default().feed(body, |item| maker = pool.maker(mark(item)).or(maker));
     let turn = || pool.maker(turn_state(headers)?);
-    let stored = || path.split('/').find_map(|part| pool.maker(mark(part.strip_prefix("resp_").map(|_| part)?.as_bytes())));
+    let stored = || {
+        path.split('/')
+            .find_map(|part| pool.maker(mark(part.strip_prefix("resp_").map(|_| part)?.as_bytes())))
+    };
     maker.or_else(turn).or_else(stored)
 }
 

@@ -15,7 +15,8 @@ const SHORTEST: usize = 16;
 const LONGEST_NAME: usize = 24;
 
 /// Names of strings that are items: of Messages, of Responses, and of chats that carry thoughts of others.
-const ITEMS: [&[u8]; 5] = [b"signature", b"encrypted_content", b"data", b"thought_signature", b"reasoning_opaque"];
+const ITEMS: [&[u8]; 5] =
+    [b"signature", b"encrypted_content", b"data", b"thought_signature", b"reasoning_opaque"];
 /// Names of strings that name a stored answer.
 const NAMES: [&[u8]; 2] = [b"id", b"previous_response_id"];
 /// How the name of a stored answer begins.
@@ -212,14 +213,20 @@ mod tests {
         assert_eq!(found(&[&long])[0].len(), TAIL);
         // What came in two pieces is known by the second.
         let tail = "Z".repeat(TAIL);
-        let two = format!("data: {{\"signature\":\"{}\"}}\n\ndata: {{\"signature\":\"{tail}\"}}\n\n", "Y".repeat(40));
+        let two = format!(
+            "data: {{\"signature\":\"{}\"}}\n\ndata: {{\"signature\":\"{tail}\"}}\n\n",
+            "Y".repeat(40)
+        );
         assert!(found(&[&two]).contains(&tail));
         assert_eq!(found(&[&format!(r#"{{"signature":"{}{tail}"}}"#, "Y".repeat(40))]), [tail.as_str()]);
     }
 
     #[test]
     fn what_is_no_json_ends_at_the_line() {
-        assert_eq!(found(&["it's \"broken\ndata: {\"signature\":\"abcdefghijklmnop\"}\n"]), ["abcdefghijklmnop"]);
+        assert_eq!(
+            found(&["it's \"broken\ndata: {\"signature\":\"abcdefghijklmnop\"}\n"]),
+            ["abcdefghijklmnop"]
+        );
         assert_eq!(found(&["{\"signature\":\"cut in the middl"]), [""; 0]);
     }
 }

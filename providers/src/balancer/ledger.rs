@@ -66,10 +66,11 @@ struct Written {
 impl Ledger {
     /// Reads what is there.
     pub(super) fn open(vault: &Arc<Vault>) -> Arc<Self> {
-        let read = vault.read_state(NAME).map_err(|failure| failure.to_string()).and_then(|bytes| match bytes {
-            None => Ok(File::default()),
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("`{NAME}`: {error}")),
-        });
+        let read =
+            vault.read_state(NAME).map_err(|failure| failure.to_string()).and_then(|bytes| match bytes {
+                None => Ok(File::default()),
+                Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("`{NAME}`: {error}")),
+            });
         let file = read.unwrap_or_else(|why| {
             tracing::warn!("what credentials rest from is not known any more: {why}");
             File::default()
@@ -125,7 +126,8 @@ impl Ledger {
         }
         let file = File { credentials: self.entries.lock().clone() };
         let saved = serde_json::to_vec_pretty(&file).map_err(|error| error.to_string());
-        let saved = saved.and_then(|bytes| self.vault.save_state(NAME, &bytes).map_err(|failure| failure.to_string()));
+        let saved = saved
+            .and_then(|bytes| self.vault.save_state(NAME, &bytes).map_err(|failure| failure.to_string()));
         if let Err(why) = saved {
             tracing::warn!("what credentials rest from is not kept over a restart: {why}");
         }
@@ -205,14 +207,19 @@ mod tests {
         let over = Now { steady: now.steady, wall: now.wall + seconds(101) };
         assert!(again(over).resting(Some("m"), over).is_none());
         let shorter = Limits { longest: seconds(5), ..LIMITS };
-        assert!(Ledger::open(&vault).standing("p/a", now, shorter).resting(Some("m"), now).unwrap().left(now) <= seconds(5));
+        assert!(
+            Ledger::open(&vault).standing("p/a", now, shorter).resting(Some("m"), now).unwrap().left(now)
+                <= seconds(5)
+        );
     }
 
     #[test]
     fn a_file_of_nonsense_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let vault = Vault::new(folder.path(), Sealing::default());
-        for nonsense in ["", "{", "[]", r#"{"credentials":{"p/a":{"rests":[{"why":"?","since":1,"until":2}]}}}"#] {
+        for nonsense in
+            ["", "{", "[]", r#"{"credentials":{"p/a":{"rests":[{"why":"?","since":1,"until":2}]}}}"#]
+        {
             vault.save_state(NAME, nonsense.as_bytes()).unwrap();
             assert!(Ledger::open(&vault).standing("p/a", Now::take(), LIMITS).rests.is_empty(), "{nonsense}");
         }

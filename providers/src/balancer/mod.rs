@@ -28,8 +28,8 @@ use ledger::Ledger;
 
 pub(crate) use pool::Pool;
 pub(crate) use pooled::{Account, Pooled};
-pub use settings::{Pools, read, schema};
 pub(crate) use settings::{MemberSettings, Source};
+pub use settings::{Pools, read, schema};
 
 /// The pools of this process, which outlive reloads.
 pub struct Balancer {
@@ -52,7 +52,8 @@ impl Balancer {
                 pools.insert(provider.clone(), Pool::new(provider, settings.clone(), ledger, &bus));
             }
             ledger.retain(|name| {
-                let known = name.split_once('/').and_then(|(provider, name)| pools.get(provider)?.place(name));
+                let known =
+                    name.split_once('/').and_then(|(provider, name)| pools.get(provider)?.place(name));
                 known.is_some()
             });
         }

@@ -14,10 +14,10 @@ use super::affinity::{Affinity, Mark};
 use super::facts::Facts;
 use super::ledger::Ledger;
 use super::settings::{MemberSettings, PoolSettings};
-use crate::credentials::Choice;
 use super::standing::{Limits, Now, Rest, Standing};
 use super::strategy::{Free, Situation};
 use super::verdict::{Verdict, Why};
+use crate::credentials::Choice;
 
 /// The pool of one provider.
 pub(crate) struct Pool {
@@ -80,7 +80,10 @@ impl Pool {
     pub(crate) fn counts(&self, choice: Choice) -> bool {
         let counts = choice != Choice::Passthrough;
         if !counts {
-            tracing::warn!(provider = self.provider, "its credentials in `credential_balancer` are not used: `credential` is `passthrough`");
+            tracing::warn!(
+                provider = self.provider,
+                "its credentials in `credential_balancer` are not used: `credential` is `passthrough`"
+            );
         }
         counts
     }
@@ -151,7 +154,9 @@ impl Pool {
         let allowed = self.allowed(facts);
         let free = free(state, &allowed, facts, tried, now);
         let is_free = |index: &usize| free.iter().any(|one| one.index == *index);
-        if let Some(first) = facts.wanted.as_ref().and_then(|wanted| wanted.iter().find(|index| is_free(index))) {
+        if let Some(first) =
+            facts.wanted.as_ref().and_then(|wanted| wanted.iter().find(|index| is_free(index)))
+        {
             return Some(*first);
         }
         if let Some(maker) = facts.maker.filter(is_free) {
@@ -168,7 +173,8 @@ impl Pool {
             let left = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
             let yields = |rest: &Rest| !rest.firm || allowed.len() == 1;
             let resting = allowed.iter().filter(|_| tried.is_empty());
-            let resting = resting.filter_map(|&index| Some((left(index).filter(|rest| yields(rest))?.left(now), index)));
+            let resting = resting
+                .filter_map(|&index| Some((left(index).filter(|rest| yields(rest))?.left(now), index)));
             Some(resting.min()?.1)
         })
     }
@@ -183,8 +189,11 @@ impl Pool {
     pub(super) fn earliest(&self, facts: &Facts) -> Option<(Duration, Why)> {
         let (now, state) = (Now::take(), self.state.lock());
         let rest = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
-        let rests: Option<Vec<(Duration, Why)>> =
-            self.allowed(facts).into_iter().map(|index| Some((rest(index)?.left(now), rest(index)?.why))).collect();
+        let rests: Option<Vec<(Duration, Why)>> = self
+            .allowed(facts)
+            .into_iter()
+            .map(|index| Some((rest(index)?.left(now), rest(index)?.why)))
+            .collect();
         rests?.into_iter().min_by_key(|(left, _)| *left)
     }
 
@@ -301,7 +310,8 @@ impl Pool {
                 },
             };
             let usable = status == "in_use";
-            let stands_by = usable && first.is_some() && self.settings.strategy == super::strategy::Strategy::Failover;
+            let stands_by =
+                usable && first.is_some() && self.settings.strategy == super::strategy::Strategy::Failover;
             if usable && first.is_none() {
                 first = Some(index);
             }
@@ -324,7 +334,9 @@ impl Pool {
                 in_flight: standing.in_flight,
                 uses: standing.uses,
                 errors: standing.errors,
-                last_used: standing.last_used.and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())),
+                last_used: standing
+                    .last_used
+                    .and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())),
             }
         });
         pool::Pool { strategy: self.settings.strategy.word(), members: members.collect() }
@@ -333,7 +345,9 @@ impl Pool {
     fn in_use(&self, behind: bool) -> String {
         match (self.settings.strategy, behind) {
             (super::strategy::Strategy::Failover, true) => "stands by for those before it".to_owned(),
-            (super::strategy::Strategy::Failover, false) => "in use: the first of those that can be used".to_owned(),
+            (super::strategy::Strategy::Failover, false) => {
+                "in use: the first of those that can be used".to_owned()
+            }
             (strategy, _) => format!("in use, one of several ({})", strategy.word()),
         }
     }

@@ -180,7 +180,8 @@ impl<T: Account> Pooled<T> {
     /// For people, in one line.
     pub(crate) fn credential(&self) -> Credential {
         let pool = self.describe();
-        let usable = pool.members.iter().filter(|member| matches!(member.state, "in_use" | "standby")).count();
+        let usable =
+            pool.members.iter().filter(|member| matches!(member.state, "in_use" | "standby")).count();
         let hint = format!("{usable} of {} credentials can be used ({})", pool.members.len(), pool.strategy);
         Credential { kind: "pool", present: usable > 0, hint, login: None }
     }

@@ -78,7 +78,8 @@ pub fn schema() -> Schema {
     };
     Schema::of([
         Field::choice("strategy", &Strategy::WORDS, "How one of them is chosen.").or("failover"),
-        Field::list("credentials", FieldKind::Table(member), "The credentials, each `account` or `api_key`.").required(),
+        Field::list("credentials", FieldKind::Table(member), "The credentials, each `account` or `api_key`.")
+            .required(),
         time("cooldown", "The first rest of one that failed, when the provider says no time.", "30s"),
         time("longest_cooldown", "The longest rest, whatever the provider says.", "6h"),
         time("remember", "How long it is known which one a conversation had.", "24h"),
@@ -107,7 +108,11 @@ pub fn read(balancer: &Value, written: Option<&Node>) -> (Pools, Vec<Problem>) {
             let origin = place(node.and_then(|node| item(node.get(&["credentials"])?, index)).or(node));
             match member(row, index) {
                 Ok(member) if names.insert(member.name.clone()) => members.push(member),
-                Ok(member) => wrong(&origin, &format!("{key}[{index}]"), format!("there are two of the name `{}`", member.name)),
+                Ok(member) => wrong(
+                    &origin,
+                    &format!("{key}[{index}]"),
+                    format!("there are two of the name `{}`", member.name),
+                ),
                 Err(why) => wrong(&origin, &format!("{key}[{index}]"), why),
             }
         }
@@ -222,7 +227,10 @@ mod tests {
         let rows = json!([{ "api_key": "k" }]);
         let (pools, _) = read(&json!({ "claude-api": { "credentials": rows } }), None);
         let told = pools.strangers(&["claude_api", "openai"]);
-        assert!(!told[0].is_error() && told[0].hint.as_deref() == Some("did you mean `claude_api`"), "{told:?}");
+        assert!(
+            !told[0].is_error() && told[0].hint.as_deref() == Some("did you mean `claude_api`"),
+            "{told:?}"
+        );
         assert!(pools.strangers(&["claude-api"]).is_empty());
     }
 }

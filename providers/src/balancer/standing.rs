@@ -89,7 +89,13 @@ impl Standing {
     }
 
     /// A request with it failed because of it. The length of its rest; zero when it rests as long already.
-    pub(super) fn failed(&mut self, verdict: &Verdict, model: Option<&str>, now: Now, limits: Limits) -> Duration {
+    pub(super) fn failed(
+        &mut self,
+        verdict: &Verdict,
+        model: Option<&str>,
+        now: Now,
+        limits: Limits,
+    ) -> Duration {
         let mut model = model.filter(|_| !verdict.whole).map(Arc::<str>::from);
         if model.is_some() && !self.rests.iter().any(|rest| rest.model == model) {
             self.rests.retain(|rest| rest.model.is_none() || !rest.left(now).is_zero());
@@ -153,7 +159,11 @@ mod tests {
         let (mut now, mut standing) = (Now::take(), Standing::default());
         for expected in [30, 60, 120, 240, 480, 600, 600] {
             assert_eq!(standing.failed(&guess(Why::Forbidden), None, now, LIMITS), seconds(expected));
-            assert_eq!(standing.failed(&guess(Why::Forbidden), None, now, LIMITS), Duration::ZERO, "counted once");
+            assert_eq!(
+                standing.failed(&guess(Why::Forbidden), None, now, LIMITS),
+                Duration::ZERO,
+                "counted once"
+            );
             assert!(standing.resting(Some("m"), now).is_some());
             now = now.after(seconds(expected));
             assert!(standing.resting(Some("m"), now).is_none(), "it always ends");
@@ -169,7 +179,11 @@ mod tests {
         assert!(standing.resting(Some("a"), now).is_some_and(|rest| rest.firm));
         assert!(standing.resting(Some("b"), now).is_none() && standing.resting(None, now).is_none());
         assert_eq!(standing.failed(&told(100_000), Some("a"), now, LIMITS), seconds(600));
-        assert_eq!(standing.failed(&told(5), Some("a"), now, LIMITS), Duration::ZERO, "it rests longer already");
+        assert_eq!(
+            standing.failed(&told(5), Some("a"), now, LIMITS),
+            Duration::ZERO,
+            "it rests longer already"
+        );
         let early = now.steady.checked_sub(seconds(1)).unwrap_or(now.steady);
         assert!(!standing.succeeded(Some("a"), early), "what began before the limit says nothing");
         assert!(standing.succeeded(Some("a"), now.steady));

@@ -64,9 +64,7 @@ impl Strategy {
                 let after = free.iter().find(|one| Some(one.index) > situation.last);
                 after.map_or(first, |one| one.index)
             }
-            Strategy::LeastUsed => {
-                free.iter().min_by_key(|one| (one.in_flight, one.uses, one.index))?.index
-            }
+            Strategy::LeastUsed => free.iter().min_by_key(|one| (one.in_flight, one.uses, one.index))?.index,
             Strategy::Sticky => {
                 let had = situation.had.filter(|had| free.iter().any(|one| one.index == *had));
                 let drawn = || free.iter().max_by_key(|one| draw(situation.conversation, one.index));
@@ -128,7 +126,11 @@ mod tests {
             counts[one] += 1;
             assert_eq!(of(conversation, &all, None), Some(one), "always the same");
             if one != 1 {
-                assert_eq!(of(conversation, &two, None), Some(one), "only those of the one that went away move");
+                assert_eq!(
+                    of(conversation, &two, None),
+                    Some(one),
+                    "only those of the one that went away move"
+                );
             }
         }
         assert!(counts.iter().all(|count| *count > 60), "{counts:?}");

@@ -95,26 +95,30 @@ fn exhausted(headers: &HeaderMap, now: SystemTime) -> Option<(Duration, bool)> {
     // Most answers have none of these.
     let any = headers.keys().any(|name| {
         let name = name.as_str();
-        name.starts_with("anthropic-ratelimit-") || name.starts_with("x-ratelimit-") || name.starts_with("x-codex-")
+        name.starts_with("anthropic-ratelimit-")
+            || name.starts_with("x-ratelimit-")
+            || name.starts_with("x-codex-")
     });
     if !any {
         return None;
     }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let gone = |name: &str| text(name).and_then(|text| text.parse::<f64>().ok()).is_some_and(|left| left <= 0.0);
+    let gone =
+        |name: &str| text(name).and_then(|text| text.parse::<f64>().ok()).is_some_and(|left| left <= 0.0);
     let mut found: Vec<(Duration, bool)> = Vec::new();
     if text("anthropic-ratelimit-unified-status") == Some("rejected")
         && let Some(wait) = text("anthropic-ratelimit-unified-reset").and_then(|at| until(at, now))
     {
         let claim = text("anthropic-ratelimit-unified-representative-claim");
-        let shared = ["5h", "7d"].iter().any(|window| {
-            text(&format!("anthropic-ratelimit-unified-{window}-status")) == Some("rejected")
-        });
+        let shared = ["5h", "7d"]
+            .iter()
+            .any(|window| text(&format!("anthropic-ratelimit-unified-{window}-status")) == Some("rejected"));
         found.push((wait, shared || matches!(claim, Some("five_hour" | "seven_day"))));
     }
     for what in ["requests", "tokens", "input-tokens", "output-tokens"] {
         if gone(&format!("anthropic-ratelimit-{what}-remaining"))
-            && let Some(wait) = text(&format!("anthropic-ratelimit-{what}-reset")).and_then(|at| until(at, now))
+            && let Some(wait) =
+                text(&format!("anthropic-ratelimit-{what}-reset")).and_then(|at| until(at, now))
         {
             found.push((wait, false));
         }
@@ -238,7 +242,10 @@ mod tests {
         assert_eq!(limited(&[("retry-after", "7")]), (Some(7.0), true, false));
         assert_eq!(limited(&[("retry-after-ms", "250"), ("retry-after", "7")]), (Some(0.25), true, false));
         let reset = (NOW + 90).to_string();
-        let unified = [("anthropic-ratelimit-unified-status", "rejected"), ("anthropic-ratelimit-unified-reset", &*reset)];
+        let unified = [
+            ("anthropic-ratelimit-unified-status", "rejected"),
+            ("anthropic-ratelimit-unified-reset", &*reset),
+        ];
         assert_eq!(limited(&unified), (Some(90.0), true, false));
         let claim = ("anthropic-ratelimit-unified-representative-claim", "five_hour");
         assert_eq!(limited(&[unified[0], unified[1], claim]), (Some(90.0), true, true));
@@ -246,8 +253,14 @@ mod tests {
         assert_eq!(limited(&[unified[0], unified[1], week, ("retry-after", "5")]), (Some(5.0), true, true));
         let allowed = ("anthropic-ratelimit-unified-status", "allowed_warning");
         assert_eq!(limited(&[allowed, unified[1]]), (None, false, false));
-        let requests = [("anthropic-ratelimit-requests-remaining", "0"), ("anthropic-ratelimit-requests-reset", "2026-01-01T00:01:00Z")];
-        let tokens = [("anthropic-ratelimit-tokens-remaining", "12"), ("anthropic-ratelimit-tokens-reset", "2026-01-01T01:00:00Z")];
+        let requests = [
+            ("anthropic-ratelimit-requests-remaining", "0"),
+            ("anthropic-ratelimit-requests-reset", "2026-01-01T00:01:00Z"),
+        ];
+        let tokens = [
+            ("anthropic-ratelimit-tokens-remaining", "12"),
+            ("anthropic-ratelimit-tokens-reset", "2026-01-01T01:00:00Z"),
+        ];
         assert_eq!(limited(&[requests[0], requests[1], tokens[0], tokens[1]]), (Some(60.0), true, false));
         let openai = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "6m0.5s")];
         assert_eq!(limited(&openai), (Some(360.5), true, false));
@@ -255,11 +268,19 @@ mod tests {
         assert_eq!(limited(&any), (Some(10.0), true, false));
         let codex = [("x-codex-primary-used-percent", "100"), ("x-codex-primary-reset-after-seconds", "600")];
         assert_eq!(limited(&codex), (Some(600.0), true, true));
-        let both = [codex[0], codex[1], ("x-codex-secondary-used-percent", "100.0"), ("x-codex-secondary-reset-at", &*reset)];
+        let both = [
+            codex[0],
+            codex[1],
+            ("x-codex-secondary-used-percent", "100.0"),
+            ("x-codex-secondary-reset-at", &*reset),
+        ];
         assert_eq!(limited(&both), (Some(600.0), true, true), "the later one");
         let nonsense = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "soon")];
         assert_eq!(limited(&nonsense), (None, false, false));
-        assert_eq!(limited(&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1e300")]), (None, false, false));
+        assert_eq!(
+            limited(&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1e300")]),
+            (None, false, false)
+        );
     }
 
     #[test]
@@ -269,8 +290,12 @@ mod tests {
         assert_eq!(used_up(&headers(&left), now()), None);
         let none = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "20ms")];
         let verdict = used_up(&headers(&none), now()).unwrap();
-        assert_eq!((verdict.why, verdict.firm, verdict.wait), (Why::Quota, false, Some(Duration::from_millis(20))));
-        let past = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "2025-01-01T00:00:00Z")];
+        assert_eq!(
+            (verdict.why, verdict.firm, verdict.wait),
+            (Why::Quota, false, Some(Duration::from_millis(20)))
+        );
+        let past =
+            [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "2025-01-01T00:00:00Z")];
         assert_eq!(used_up(&headers(&past), now()), None);
     }
 }

@@ -53,7 +53,8 @@ fn create(
     let pooled = login.pooled(pool, logins, OAUTH).map_err(failed)?;
     let oauth = logins.provider(OAUTH);
     let detection = config.detect_cli.then(|| Arc::new(Detection::of("codex")));
-    let adapter = Adapter::new(&config, login, pooled, detection.clone(), context.upstream).map_err(failed)?;
+    let adapter =
+        Adapter::new(&config, login, pooled, detection.clone(), context.upstream).map_err(failed)?;
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, config, oauth }))
 }
 

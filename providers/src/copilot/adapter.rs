@@ -58,7 +58,8 @@ impl Adapter {
         let pooled = match pool {
             None => None,
             Some((pool, logins)) => {
-                let members = pool.members().iter().map(|member| way.member(member, logins, &config, &upstream));
+                let members =
+                    pool.members().iter().map(|member| way.member(member, logins, &config, &upstream));
                 Some(Pooled::new(pool.clone(), members.collect::<std::result::Result<_, String>>()?))
             }
         };
@@ -74,7 +75,8 @@ impl Adapter {
 
     /// The host that answers now.
     pub(super) fn host(&self) -> String {
-        let named = self.way.exchange().filter(|_| !self.fixed && self.pooled.is_none()).and_then(Exchange::host);
+        let named =
+            self.way.exchange().filter(|_| !self.fixed && self.pooled.is_none()).and_then(Exchange::host);
         let base = named.as_ref().unwrap_or(&self.base);
         format!("{}://{}{}", base.origin.scheme, base.origin.authority, base.path)
     }
@@ -84,11 +86,18 @@ impl Adapter {
         self.way.exchange().filter(|_| self.pooled.is_none())?.trouble()
     }
 
-    async fn send(&self, client: &ClientExchange, operation: &Operation, outbound: Outbound) -> Result<Answer> {
+    async fn send(
+        &self,
+        client: &ClientExchange,
+        operation: &Operation,
+        outbound: Outbound,
+    ) -> Result<Answer> {
         let usage = operation.name == "usage";
         match &self.pooled {
             Some(pooled) => {
-                pooled.send(client, |way| Box::pin(way.send(&self.upstream, self.fixed, usage, outbound))).await
+                pooled
+                    .send(client, |way| Box::pin(way.send(&self.upstream, self.fixed, usage, outbound)))
+                    .await
             }
             None => self.way.send(&self.upstream, self.fixed, usage, outbound).await,
         }

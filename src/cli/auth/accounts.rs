@@ -101,7 +101,8 @@ fn uses(login: &str, identity: &str, providers: &[Value]) -> Vec<Use> {
     for provider in providers {
         let could = provider["oauth_provider"] == identity;
         let name = text(&provider["provider"]);
-        let unused = |why: String| Use { provider: name.clone(), member: None, state: "unused".to_owned(), why };
+        let unused =
+            |why: String| Use { provider: name.clone(), member: None, state: "unused".to_owned(), why };
         if provider["pool"].is_object() {
             let own: Vec<Use> = members(provider)
                 .filter(|member| member["login"] == login)

@@ -87,7 +87,8 @@ pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
         }
     }
     let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
-    let oddities = settings.oddities(&names);
+    let mut oddities = settings.oddities(&names);
+    oddities.extend(search.balancer().strangers());
     (plugins, oddities)
 }
 
