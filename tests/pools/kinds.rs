@@ -149,7 +149,9 @@ fn copilot_asks_another_account_when_the_host_of_one_is_gone() {
         let health = proxy.anonymous().get("/plugins/copilot/health").await.expect(200).json();
         let members = &health["details"]["pool"]["members"];
         assert_eq!(members[0]["rests"][0]["why"], "unreachable", "{members}");
-        assert_eq!(members[1]["rests"][0]["why"], "refresh_failed", "{members}");
+        assert_eq!(members[1]["rests"][0]["why"], "unauthorized", "{members}");
+        let why = members[1]["why"].as_str().unwrap();
+        assert!(why.contains("set another token in `credential_balancer.copilot.credentials`"), "{why}");
         assert!(!health.to_string().contains("gho_") && !health.to_string().contains("tid-"));
     });
 }
@@ -179,7 +181,7 @@ fn explain_and_a_stopped_proxy_say_what_would_be_and_change_nothing() {
         let config = || house.of(Config::new().toml(&data), &["a", "b"], "failover", "");
         let proxy = Proxy::start(config()).await;
         ask(&proxy.client()).await.expect(200);
-        let question = json!({ "path": "/claude/v1/messages", "body": super::messages("hi") });
+        let question = json!({ "path": "/claude/v1/messages", "body": super::messages("hi").to_string() });
         proxy.anonymous().post("/routing/explain", &question).await.expect(200);
         assert_eq!(member(&proxy, "b").await["uses"], 1, "who only looks uses nothing");
         proxy.stop().await;

@@ -40,8 +40,8 @@ fn least_used_counts_those_that_are_on_their_way() {
         let client = proxy.client();
         let body = json!({ "model": "claude-x", "max_tokens": 9, "stream": true, "messages": [] });
         let slow = tokio::spawn(async move { client.post("/claude/v1/messages", &body).await });
-        eventually("one on its way", async || (member(&proxy, "a").await["in_flight"] == 1).then_some(()))
-            .await;
+        house.api.request(0).await;
+        assert_eq!(member(&proxy, "a").await["in_flight"], 1);
         for _ in 0..4 {
             ask(&proxy.client()).await.expect(200);
         }

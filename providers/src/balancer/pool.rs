@@ -131,7 +131,10 @@ impl Pool {
         let now = Now::take();
         let mut state = self.state.lock();
         let index = self.choose(&state, facts, tried, now)?;
-        state.last = Some(index);
+        if facts.wanted.is_none() && facts.maker != Some(index) {
+            // Those that were not chosen by turn do not disturb the turns.
+            state.last = Some(index);
+        }
         if let Some(conversation) = facts.conversation {
             state.conversations.put(conversation, index, now.steady);
         }
@@ -230,7 +233,7 @@ impl Pool {
         if verdict.why != Why::Quota {
             standing.errors += 1;
         }
-        if told.is_some() {
+        if verdict.why != Why::Quota {
             standing.told = told;
         }
         let length = standing.failed(verdict, facts.model.as_deref(), Now::take(), limits);
@@ -303,7 +306,10 @@ impl Pool {
                 (None, Some(rest)) if rest.why == Why::NeedsLogin => {
                     ("needs_login", standing.told.clone().unwrap_or_else(|| rest.why.told().to_owned()))
                 }
-                (None, Some(rest)) => ("cooling", explained(rest, now)),
+                (None, Some(rest)) => {
+                    let told = standing.told.as_deref().map_or_else(String::new, |told| format!(": {told}"));
+                    ("cooling", explained(rest, now) + &told)
+                }
                 (None, None) => match rests.first() {
                     Some(rest) => ("in_use", format!("in use, but {}", explained(rest, now))),
                     None => ("in_use", self.in_use(first.is_some())),

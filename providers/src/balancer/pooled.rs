@@ -222,9 +222,13 @@ impl<T: Account> Pooled<T> {
 fn unready(error: &Error) -> Verdict {
     let wait = error.headers().iter().find(|(name, _)| name == header::RETRY_AFTER);
     let wait = wait.and_then(|(_, value)| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
-    match error.kind() {
-        Kind::Unauthorized => {
+    match (error.kind(), error.side()) {
+        (Kind::Unauthorized, Side::Client) => {
             Verdict { why: Why::NeedsLogin, wait: Some(LOOK_AGAIN), firm: false, whole: true }
+        }
+        // Whoever exchanges it takes it no more.
+        (Kind::Unauthorized | Kind::Forbidden, _) => {
+            Verdict { why: Why::Unauthorized, wait, firm: false, whole: true }
         }
         _ => Verdict { why: Why::RefreshFailed, wait, firm: false, whole: true },
     }

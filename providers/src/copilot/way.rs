@@ -61,11 +61,11 @@ impl Way {
         let token = token.filter(|token| !token.is_empty());
         let source = token.as_ref().map(|_| source);
         let account = match token.filter(|_| config.exchange) {
-            Some(token) => Some(fixed(&token, source.unwrap_or_default())?),
+            Some(token) => Some(fixed(&token, source.unwrap_or_default(), "plugins.copilot.github_token")?),
             None => (config.exchange && source.is_none()).then(|| Account::Login(login.clone())),
         };
         // Without an exchange the token is a key like any other's.
-        let fixed = matches!(account, Some(Account::Fixed(_)));
+        let fixed = matches!(account, Some(Account::Fixed(..)));
         let choice = if fixed { Choice::Passthrough } else { Choice::Auto };
         let exchange = exchange(config, account, upstream)?;
         let credentials = Credentials::new(wanted, choice, config.github_token.as_ref(), environment)?;
@@ -81,7 +81,9 @@ impl Way {
         upstream: &Arc<Upstream>,
     ) -> std::result::Result<Self, String> {
         let account = match &member.source {
-            Source::Key(token) => fixed(token.expose().trim(), "the settings")?,
+            Source::Key(token) => {
+                fixed(token.expose().trim(), "the settings", "credential_balancer.copilot.credentials")?
+            }
             Source::Login(account) => {
                 let login = logins.login(OAUTH, account).map_err(|failure| failure.to_string())?;
                 Account::Login(login)
@@ -166,12 +168,12 @@ impl balancer::Account for Way {
     }
 }
 
-fn fixed(token: &str, source: &str) -> std::result::Result<Account, String> {
+fn fixed(token: &str, source: &str, setting: &'static str) -> std::result::Result<Account, String> {
     let account = HeaderValue::from_str(&format!("token {token}"));
     let mut account =
         account.map_err(|_| format!("the token from {source} holds characters that no header can carry"))?;
     account.set_sensitive(true);
-    Ok(Account::Fixed(account))
+    Ok(Account::Fixed(account, setting))
 }
 
 fn exchange(
