@@ -31,7 +31,9 @@ pub(crate) fn schema() -> Schema {
     let schema = schema.with(Field::map(
         "credential_balancer",
         FieldKind::Table(balancer::schema()),
-        "A table for each provider that has several credentials, `[credential_balancer.<provider>]`.",
+        "A table for each provider that has several credentials, `[credential_balancer.<provider>]`: `strategy`\n\
+         (failover, round_robin, least_used, sticky), `credentials` (each an `account` or an `api_key`, with a `name`),\n\
+         `cooldown`, `longest_cooldown`, `remember`. docs/credentials.md has the whole of it.",
     ));
     plugins.into_iter().fold(schema, Schema::with)
 }
