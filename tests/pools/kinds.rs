@@ -71,8 +71,9 @@ fn logins_and_keys_take_turns_and_a_login_that_ended_is_told_with_its_remedy() {
             cli_in(home.path(), &environment, &["auth", "accounts", "--url", &url]).await;
         assert_eq!(code, 0, "{error}");
         let row = |name: &str| out.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+        assert!(row("nobody").contains("ccproxy auth login claude-api --account nobody"), "{out}");
         assert!(row("work").contains("needs a login for `claude_api`"), "{out}");
-        assert!(row("API key").contains("in use by `claude_api`: in use: the first"), "{out}");
+        assert!(row("API key").contains("in use by `claude_api`: the first of those"), "{out}");
         assert!(!out.contains("key-spare") && !out.contains("at-0"), "{out}");
 
         // Another login counts soon, without a restart.

@@ -27,6 +27,8 @@ fn a_rest_is_as_long_as_the_provider_says_and_about_its_model() {
         other["model"] = "claude-y".into();
         proxy.client().post("/claude/v1/messages", &other).await.expect(200);
         assert_eq!(house.asked(), "a b a", "another model has another limit");
+        proxy.client().post("/claude/v1/messages/count_tokens", &messages("hi")).await.expect(200);
+        assert_eq!(house.asked(), "a b a a", "and so has counting");
     });
 }
 

@@ -11,10 +11,13 @@ use super::{Pool, conversation};
 /// The ChatGPT backend's word for where a turn is worked on; it comes back in the turn's next requests.
 const TURN_STATE: &str = "x-codex-turn-state";
 
+/// Ends of paths that count tokens: their limits are others than those of answers.
+const COUNTING: [&str; 2] = ["/count_tokens", "/input_tokens"];
+
 /// Of one request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
-    /// The model, as it is sent.
+    /// What limits are about: the model, as it is sent.
     pub(super) model: Option<Box<str>>,
     /// The credentials that a plugin wants, in its order.
     pub(super) wanted: Option<Vec<usize>>,
@@ -30,8 +33,12 @@ impl Facts {
         let wanted = exchange.credentials.lock().wanted.clone();
         let wanted = wanted.map(|names| names.iter().filter_map(|name| pool.place(name)).collect());
         let root = body.root();
-        let model = root.as_ref().and_then(|root| root.key("model")?.as_str()).map(|model| model.into());
         let request = exchange.request.lock();
+        let model = root.as_ref().and_then(|root| root.key("model")?.as_str());
+        let model = model.map(|model| match COUNTING.iter().any(|path| request.uri.path().ends_with(path)) {
+            true => format!("{model} (counting tokens)").into(),
+            false => model.into(),
+        });
         let maker = match pool.is_several() && pool.knows_items() {
             true => maker(pool, body.bytes(), &request.headers, request.uri.path()),
             false => None,

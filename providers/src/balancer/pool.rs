@@ -311,7 +311,7 @@ impl Pool {
                     ("cooling", explained(rest, now) + &told)
                 }
                 (None, None) => match rests.first() {
-                    Some(rest) => ("in_use", format!("in use, but {}", explained(rest, now))),
+                    Some(rest) => ("in_use", format!("but {}", explained(rest, now))),
                     None => ("in_use", self.in_use(first.is_some())),
                 },
             };
@@ -350,11 +350,9 @@ impl Pool {
 
     fn in_use(&self, behind: bool) -> String {
         match (self.settings.strategy, behind) {
-            (super::strategy::Strategy::Failover, true) => "stands by for those before it".to_owned(),
-            (super::strategy::Strategy::Failover, false) => {
-                "in use: the first of those that can be used".to_owned()
-            }
-            (strategy, _) => format!("in use, one of several ({})", strategy.word()),
+            (super::strategy::Strategy::Failover, true) => "those before it go first".to_owned(),
+            (super::strategy::Strategy::Failover, false) => "the first of those that can be used".to_owned(),
+            (strategy, _) => format!("one of several ({})", strategy.word()),
         }
     }
 }

@@ -72,7 +72,7 @@ fn would_be(loaded: &Loaded) -> Vec<Value> {
     credentials_json(&unstarted::generation(loaded))
 }
 
-/// The logins, then the keys that take turns.
+/// The stored logins, then whatever else takes turns.
 fn rows(accounts: &[Account], providers: &[Value]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for account in accounts {
@@ -82,12 +82,14 @@ fn rows(accounts: &[Account], providers: &[Value]) -> Vec<Vec<String>> {
         let told = if told.is_empty() { NOBODY.to_owned() } else { told.join("; ") };
         rows.push(vec![provider.clone(), name.clone(), who.clone(), state.clone(), told]);
     }
+    let stored = |login: &Value| accounts.iter().any(|account| account.id.to_string() == text(login));
     for provider in providers {
-        let keys = members(provider).filter(|member| member["login"].is_null());
-        rows.extend(keys.map(|member| {
+        // Logins of a pool that are not stored have no row yet.
+        rows.extend(members(provider).filter(|member| !stored(&member["login"])).map(|member| {
             let used = Use::of(provider, member);
             let name = used.member.clone().unwrap_or_default();
-            vec![used.provider.clone(), name, "API key".to_owned(), String::new(), used.told()]
+            let who = if member["kind"] == "login" { "" } else { "API key" };
+            vec![used.provider.clone(), name, who.to_owned(), String::new(), used.told()]
         }));
     }
     rows
