@@ -127,7 +127,8 @@ impl Credentials {
         match (&member.source, logins) {
             (Source::Key(key), _) => Self::new(wanted, Choice::ApiKey, Some(key), |_| None),
             (Source::Login(account), Some((logins, provider))) => {
-                let login = logins.login(provider, account).map_err(|failure| failure.to_string())?;
+                let login = logins.login_once_there(provider, account);
+                let login = login.map_err(|failure| failure.to_string())?;
                 Ok(Self::new(wanted, Choice::Oauth, None, |_| None)?.with_login(login))
             }
             (Source::Login(_), None) => Err(format!(

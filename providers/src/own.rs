@@ -54,6 +54,12 @@ pub(crate) fn with_login(
     Ok(credentials.with_login(login))
 }
 
+/// The identity provider of the logins that take turns at a server: the one that its settings name, else one of its own
+/// name.
+pub(crate) fn identity(settings: &Value, name: &str) -> String {
+    settings["oauth"].as_str().unwrap_or(name).to_owned()
+}
+
 /// The plugin of one table.
 pub(crate) fn factory(
     name: &str,

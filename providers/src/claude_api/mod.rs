@@ -100,9 +100,9 @@ fn create(
         }
         false => own::with_login(credentials, &service.name, &context.config, logins).map_err(failed)?,
     };
-    let own = own::identity(&context.config);
-    let known = if service.claude { Some(OAUTH) } else { own.as_deref() };
-    let pooled = credentials.pooled(pool, known.map(|known| (&**logins, known))).map_err(failed)?;
+    let own = own::identity(&context.config, &service.name);
+    let known = if service.claude { OAUTH } else { &own };
+    let pooled = credentials.pooled(pool, Some((&**logins, known))).map_err(failed)?;
     let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url.or(service.base_url.map(str::to_owned)) else {
         return Err(failed(format!("`{}.base_url` must say where it answers", service.table())));

@@ -110,8 +110,8 @@ fn create(
     if let Some(logins) = logins {
         credentials = own::with_login(credentials, &vendor.name, &context.config, logins).map_err(failed)?;
     }
-    let own = own::identity(&context.config);
-    let known = logins.zip(own.as_deref());
+    let own = own::identity(&context.config, &vendor.name);
+    let known = logins.map(|logins| (logins, own.as_str()));
     let pooled = credentials.pooled(pool, known).map_err(failed)?;
     let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url else {
