@@ -14,6 +14,7 @@ use ccproxy_core::store::Store;
 use ccproxy_core::upstream::Upstream;
 use ccproxy_lua::{BreakerSettings, Bundled, Engine, Watch};
 use ccproxy_providers::Memory;
+use ccproxy_providers::balancer::Balancer;
 use ccproxy_providers::oauth::{Logins, Network};
 use ccproxy_providers::vault::Vault;
 
@@ -32,6 +33,7 @@ pub(crate) struct Search {
     plugins: Arc<PluginSettings>,
     memory: Arc<Memory>,
     logins: Arc<Logins>,
+    balancer: Arc<Balancer>,
 }
 
 impl Search {
@@ -42,12 +44,18 @@ impl Search {
         let plugins = Arc::new(loaded.settings.core.plugins.clone());
         let memory = Memory::new(loaded.settings.memory);
         let logins = logins(loaded);
-        Search { folders: loaded.plugin_folders.clone(), engine, watch, plugins, memory, logins }
+        let balancer = Balancer::new(loaded.settings.pools.clone(), logins.keeper().vault());
+        Search { folders: loaded.plugin_folders.clone(), engine, watch, plugins, memory, logins, balancer }
     }
 
     /// Who is logged in, and where one can.
     pub(crate) fn logins(&self) -> &Arc<Logins> {
         &self.logins
+    }
+
+    /// Which providers have several credentials.
+    pub(crate) fn balancer(&self) -> &Arc<Balancer> {
+        &self.balancer
     }
 
     /// Reads every declaration; runs nothing else of any plugin.
@@ -58,8 +66,12 @@ impl Search {
             &|name, schema| self.plugins.configure(name, schema).0,
             &self.memory,
             &self.logins,
+            &self.balancer,
             std::env::current_exe().ok(),
         );
+        for problem in self.balancer.strangers() {
+            tracing::warn!("{problem}");
+        }
         let mut discovered = Discovered { factories, broken: Vec::new() };
         for name in &own {
             let called = |factory: &&Arc<dyn PluginFactory>| factory.manifest().name == *name;

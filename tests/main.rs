@@ -36,6 +36,7 @@ mod openai;
 mod pass_through;
 mod planted;
 mod plugins;
+mod pools;
 mod refusals;
 mod reload;
 mod saves;

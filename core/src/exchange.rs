@@ -41,6 +41,8 @@ pub struct Exchange {
     pub request: Mutex<Request>,
     /// What the front door chose; `None` on the routes of one provider.
     pub chosen: Mutex<Option<Chosen>>,
+    /// Which credentials a plugin wants, and which one was used, where a provider has several.
+    pub credentials: Mutex<Credentials>,
     /// What goes to the provider; `Some` only while it may be edited.
     pub outbound: Mutex<Option<Outbound>>,
     /// The head of the answer; `Some` only while it goes up through the middleware.
@@ -96,6 +98,15 @@ pub struct Request {
     pub stream: bool,
     /// The client's wire format; `None` off the provider routes.
     pub format: Option<Arc<dyn Format>>,
+}
+
+/// Credentials of a provider that has several, by name.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    /// Those that a plugin wants, in this order; no others are used then.
+    pub wanted: Option<Arc<[Arc<str>]>>,
+    /// The one that was sent last.
+    pub used: Option<Arc<str>>,
 }
 
 /// Head of an answer while the middleware may edit it.
@@ -188,6 +199,7 @@ impl Exchange {
             generation,
             request: Mutex::new(request),
             chosen: Mutex::new(None),
+            credentials: Mutex::default(),
             outbound: Mutex::new(None),
             response: Mutex::new(None),
             tally: Tally::default(),

@@ -18,6 +18,7 @@ pub mod hooks;
 pub mod keys;
 pub mod middleware;
 pub mod pipeline;
+pub mod pool;
 pub mod provider;
 pub mod router;
 pub mod server;

@@ -12,6 +12,7 @@ use crate::document::Document;
 use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::format::Format;
+use crate::pool::{Pool, Retry};
 use crate::step::BoxFuture;
 use crate::transform::{Loss, Transformer};
 
@@ -36,6 +37,13 @@ pub trait Provider: Send + Sync + 'static {
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>>;
 
+    /// Whether what was sent last for this exchange is to be prepared and sent once more, with another credential.
+    /// Asked once after each `send`, before anything of an answer has gone to the client.
+    fn retry(&self, exchange: &Arc<Exchange>) -> Retry {
+        let _ = exchange;
+        Retry::No
+    }
+
     /// Whether an operation may be asked over a websocket, too; its format must have a dialogue.
     fn websocket(&self, operation: &Operation) -> bool {
         let _ = operation;
@@ -44,6 +52,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Whether it has a credential, and how to give it one.
     fn credential(&self) -> Credential;
+
+    /// Its credentials, where several take turns.
+    fn pool(&self) -> Option<Pool> {
+        None
+    }
 }
 
 /// What a provider route does.
@@ -136,10 +149,12 @@ pub struct Origin {
 /// What is known about a provider's credential.
 #[derive(Clone, Debug, Serialize)]
 pub struct Credential {
-    /// How it is given: `none`, `passthrough`, `api_key`, `oauth`.
+    /// How it is given: `none`, `passthrough`, `api_key`, `oauth`, `pool`.
     pub kind: &'static str,
     /// Whether requests can be made with it without the client's own.
     pub present: bool,
     /// One line for people: where it came from, or how to give one.
     pub hint: String,
+    /// The stored login that it is, as `provider/account`.
+    pub login: Option<String>,
 }

@@ -217,6 +217,8 @@ function Headers:pairs() end
 ---@field client { id: string } Whose key it was; `anonymous` when none is asked for.
 ---@field peer { ip: string, port: integer, tls: boolean, http2: boolean }
 ---@field provider string? Can be set on the way down. At the front door the first candidate's, nil when there is none yet.
+---@field credential (string|string[])? Which of the provider's credentials is used, by name. Set it to a name or a list of them: these and no others, in this order.
+---@field credentials ccproxy.Credential[]? The provider's credentials, where it has several.
 ---@field candidates string[]? At the front door: whom it would ask, in order, as `provider/model`.
 ---@field model string? Can be set on the way down; this writes the body.
 ---@field format ccproxy.Format?
@@ -224,6 +226,18 @@ function Headers:pairs() end
 ---@field params table<string, string> The `{parameters}` of the route.
 ---@field state table This plugin's own table for this exchange.
 ---@field elapsed number Seconds since it began.
+
+--- One of several credentials of a provider.
+---@class ccproxy.Credential
+---@field name string
+---@field kind "login"|"api_key"
+---@field state "in_use"|"standby"|"cooling"|"needs_login"
+---@field why string For people.
+---@field ready_in number? Seconds until it is asked again, while it is left alone for every model.
+---@field in_flight integer
+---@field uses integer
+---@field errors integer
+---@field last_used number? Seconds since 1970.
 
 --- An answer on its way up, or one that `next()` returned.
 ---@class ccproxy.Response
@@ -296,6 +310,8 @@ function Response:read() end
 ---| "oauth.refresh.request"
 ---| "oauth.refresh.response"
 ---| "oauth.error"
+---| "credential.rested"
+---| "credential.restored"
 ---| string
 
 --- Hears an event. `provider.request.prepared` is given the request to the provider instead.

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use ccproxy_core::error::Kind;
 use ccproxy_core::provider::Credential;
 use ccproxy_core::secret::Secret;
+use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 
+use crate::balancer::{Account, MemberSettings, Pool, Pooled, Source};
 use crate::keeper::{Held, Login};
+use crate::oauth::Logins;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -97,6 +100,44 @@ impl Credentials {
         Credentials { login: Some(login), ..self }
     }
 
+    /// As the settings say.
+    pub(crate) fn choice(&self) -> Choice {
+        self.choice
+    }
+
+    /// Those of a pool in place of this one; `None` where there is no pool, or the client's own passes through anyway.
+    /// `logins` are those of an identity provider, where the service has one.
+    pub(crate) fn pooled(
+        &self,
+        pool: Option<&Arc<Pool>>,
+        logins: Option<(&Logins, &str)>,
+    ) -> std::result::Result<Option<Pooled<Self>>, String> {
+        let Some(pool) = pool.filter(|pool| pool.counts(self.choice)) else { return Ok(None) };
+        let members = pool.members().iter().map(|member| self.member(member, logins));
+        Ok(Some(Pooled::new(pool.clone(), members.collect::<std::result::Result<_, _>>()?)))
+    }
+
+    /// One credential of a pool, for the same service.
+    pub(crate) fn member(
+        &self,
+        member: &MemberSettings,
+        logins: Option<(&Logins, &str)>,
+    ) -> std::result::Result<Self, String> {
+        let wanted = Wanted { variable: None, optional: false, ..self.wanted.clone() };
+        match (&member.source, logins) {
+            (Source::Key(key), _) => Self::new(wanted, Choice::ApiKey, Some(key), |_| None),
+            (Source::Login(account), Some((logins, provider))) => {
+                let login = logins.login_once_there(provider, account);
+                let login = login.map_err(|failure| failure.to_string())?;
+                Ok(Self::new(wanted, Choice::Oauth, None, |_| None)?.with_login(login))
+            }
+            (Source::Login(_), None) => Err(format!(
+                "the credential `{}` is an `account`, and {} has no logins: give it an `api_key`",
+                member.name, self.wanted.service
+            )),
+        }
+    }
+
     /// The token of the stored login as `authorization`, where that goes upstream. Waits while a token is renewed;
     /// for someone who only looks (not `sent`) there is something in its place.
     pub(crate) async fn bearer(&self, sent: bool) -> Result<Option<HeaderValue>> {
@@ -176,7 +217,7 @@ impl Credentials {
                 ("passthrough", hint)
             }
         };
-        Credential { kind, present: configured, hint }
+        Credential { kind, present: configured, hint, login: None }
     }
 
     fn name(&self) -> HeaderName {
@@ -214,6 +255,18 @@ impl Credentials {
     }
 }
 
+impl Account for Credentials {
+    type Ready = Option<HeaderValue>;
+
+    fn ready(&self, sent: bool) -> BoxFuture<'_, Result<Self::Ready>> {
+        Box::pin(self.bearer(sent))
+    }
+
+    fn describe(&self) -> Credential {
+        Credentials::describe(self)
+    }
+}
+
 /// Takes a client's bearer token and key out of its headers.
 pub(crate) fn take_credentials(headers: &mut HeaderMap) -> (Option<HeaderValue>, Option<HeaderValue>) {
     (headers.remove(header::AUTHORIZATION), headers.remove(API_KEY))
@@ -238,15 +291,20 @@ pub(crate) fn bearer_of(held: &Held) -> Result<HeaderValue> {
 
 /// A login, for people. What is wrong with it is known once it was used.
 pub(crate) fn described(login: &Login) -> Credential {
-    if !login.is_stored() {
-        let hint = format!("nobody is logged in; run `{}`", login.id().login_command());
-        return Credential { kind: "none", present: false, hint };
+    let id = login.id();
+    let is_stored = login.is_stored();
+    let trouble = login.trouble();
+    let login = Some(id.to_string());
+    if !is_stored {
+        let hint = format!("nobody is logged in; run `{}`", id.login_command());
+        return Credential { kind: "none", present: false, hint, login };
     }
-    let stored = format!("the stored login `{}`", login.id());
-    match login.trouble() {
-        Some(trouble) => Credential { kind: "oauth", present: false, hint: format!("{stored}: {trouble}") },
-        None => Credential { kind: "oauth", present: true, hint: stored },
-    }
+    let stored = format!("the stored login `{id}`");
+    let (present, hint) = match trouble {
+        Some(trouble) => (false, format!("{stored}: {trouble}")),
+        None => (true, stored),
+    };
+    Credential { kind: "oauth", present, hint, login }
 }
 
 fn is_blank(value: &HeaderValue) -> bool {

@@ -1,6 +1,7 @@
 //! What providers say about themselves when they are asked how they are.
 
-use ccproxy_core::plugin::Health;
+use ccproxy_core::plugin::{Health, HealthStatus};
+use ccproxy_core::pool::Pool;
 use ccproxy_core::provider::Credential;
 
 use crate::detection::Cli;
@@ -22,6 +23,16 @@ pub(crate) fn of(credential: Credential, trouble: Option<String>, base_url: &str
         .with("credential", credential.kind)
         .with("credential_hint", credential.hint)
         .with("base_url", base_url)
+}
+
+/// The same, with the credentials that take turns.
+pub(crate) fn with_pool(health: Health, pool: Option<Pool>) -> Health {
+    let Some(pool) = pool else { return health };
+    let health = match pool.members.iter().any(|member| matches!(member.state, "in_use" | "standby")) {
+        true => health,
+        false => Health { status: HealthStatus::Warn, output: "every credential rests".to_owned(), ..health },
+    };
+    health.with("pool", serde_json::to_value(pool).unwrap_or_default())
 }
 
 /// The same, with the CLI that was found.

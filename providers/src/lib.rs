@@ -2,6 +2,7 @@
 
 pub mod formats;
 
+pub mod balancer;
 mod base_url;
 mod claude_api;
 mod claude_sdk;
@@ -33,6 +34,7 @@ use ccproxy_core::config::Schema;
 use ccproxy_core::plugin::PluginFactory;
 use serde_json::Value;
 
+use balancer::Balancer;
 pub use claude_sdk::guard;
 pub use factory::Factory;
 pub use memory::Memory;
@@ -42,27 +44,29 @@ use oauth::Logins;
 pub type Configured<'a> = dyn Fn(&str, &Schema) -> Value + 'a;
 
 /// Every native plugin, as discovery finds it, and one for each name in `own`, the servers of the user's own.
-/// `memory` holds what clients of Responses may refer to, `logins` who is logged in; `binary` is the proxy's own, when
+/// `memory` holds what clients of Responses may refer to, `logins` who is logged in,
+/// `balancer` which providers have several credentials; `binary` is the proxy's own, when
 /// its `main` begins with [`guard::run`].
 pub fn factories(
     own: &[String],
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
     logins: &Arc<Logins>,
+    balancer: &Arc<Balancer>,
     binary: Option<PathBuf>,
 ) -> Vec<Arc<dyn PluginFactory>> {
     [
-        claude_api::factory(memory, logins),
+        claude_api::factory(memory, logins, balancer),
         claude_sdk::factory(memory, binary),
-        codex::factory(logins),
-        copilot::factory(configured, logins),
+        codex::factory(logins, balancer),
+        copilot::factory(configured, logins, balancer),
         front_door::factory(),
         mock::factory(),
         web_login::factory(logins),
     ]
     .into_iter()
-    .chain(openai::factories(configured, memory))
-    .chain(own.iter().map(|name| own::factory(name, configured, memory, logins)))
+    .chain(openai::factories(configured, memory, balancer))
+    .chain(own.iter().map(|name| own::factory(name, configured, memory, logins, balancer)))
     .map(|factory| Arc::new(factory) as Arc<dyn PluginFactory>)
     .collect()
 }

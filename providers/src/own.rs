@@ -6,6 +6,7 @@ use ccproxy_core::config::{Field, Schema};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::balancer::Balancer;
 use crate::credentials::{Choice, Credentials};
 use crate::factory::Factory;
 use crate::oauth::Logins;
@@ -53,16 +54,23 @@ pub(crate) fn with_login(
     Ok(credentials.with_login(login))
 }
 
+/// The identity provider of the logins that take turns at a server: the one that its settings name, else one of its own
+/// name.
+pub(crate) fn identity(settings: &Value, name: &str) -> String {
+    settings["oauth"].as_str().unwrap_or(name).to_owned()
+}
+
 /// The plugin of one table.
 pub(crate) fn factory(
     name: &str,
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
     logins: &Arc<Logins>,
+    balancer: &Arc<Balancer>,
 ) -> Factory {
     let settings = configured(name, &Schema::of([api()]).open());
     match settings["api"].as_str() {
-        Some("anthropic") => claude_api::own(name, configured, memory, logins),
-        _ => openai::own(name, configured, memory, logins),
+        Some("anthropic") => claude_api::own(name, configured, memory, logins, balancer),
+        _ => openai::own(name, configured, memory, logins, balancer),
     }
 }

@@ -8,6 +8,7 @@ use ccproxy_core::body::Answer;
 use ccproxy_core::document::Document;
 use ccproxy_core::exchange::Exchange;
 use ccproxy_core::oauth::Reason;
+use ccproxy_core::pool::{Pool, Retry};
 use ccproxy_core::provider::{Credential, Operation, Outbound};
 use ccproxy_core::secret::Secret;
 use ccproxy_core::step::BoxFuture;
@@ -15,6 +16,7 @@ use ccproxy_core::upstream::Upstream;
 use http::uri::Uri;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use crate::balancer::Pooled;
 use crate::base_url::BaseUrl;
 use crate::credentials::{Credentials, bearer_of};
 use crate::keeper::Login;
@@ -26,6 +28,8 @@ pub(crate) struct Relay {
     pub(crate) base: BaseUrl,
     /// Whose credential goes there.
     pub(crate) credentials: Credentials,
+    /// Several that take turns, in place of it.
+    pub(crate) pooled: Option<Pooled<Credentials>>,
     /// The house's connections.
     pub(crate) upstream: Arc<Upstream>,
 }
@@ -53,20 +57,48 @@ impl Relay {
         sent: bool,
         adjust: impl FnOnce(&mut HeaderMap, bool),
     ) -> Result<Outbound> {
-        let bearer = self.credentials.bearer(sent).await?;
+        let (credentials, bearer) = match &self.pooled {
+            Some(pooled) => pooled.ready(asked.exchange, &asked.body, sent).await?,
+            None => (&self.credentials, self.credentials.bearer(sent).await?),
+        };
         let by_login = bearer.is_some();
-        let credential = |headers: &mut HeaderMap| self.credentials.take(headers, bearer);
-        asked.outbound(&self.base, credential, |headers| adjust(headers, by_login))
+        let credential = |headers: &mut HeaderMap| credentials.take(headers, bearer);
+        asked.outbound(&self.base, credential, |headers| {
+            adjust(headers, by_login);
+            if self.pooled.is_some() {
+                // What comes back is looked through.
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+        })
     }
 
     /// Step 8.
-    pub(crate) fn send(&self, outbound: Outbound) -> BoxFuture<'_, Result<Answer>> {
-        send(&self.credentials, &self.upstream, outbound)
+    pub(crate) fn send<'a>(
+        &'a self,
+        exchange: &'a Exchange,
+        outbound: Outbound,
+    ) -> BoxFuture<'a, Result<Answer>> {
+        match &self.pooled {
+            Some(pooled) => {
+                Box::pin(pooled.send(exchange, |credentials| send(credentials, &self.upstream, outbound)))
+            }
+            None => send(&self.credentials, &self.upstream, outbound),
+        }
+    }
+
+    /// Whether it is sent once more, with another credential.
+    pub(crate) fn retry(&self, exchange: &Exchange) -> Retry {
+        self.pooled.as_ref().map_or(Retry::No, |pooled| pooled.retry(exchange))
     }
 
     /// For people.
     pub(crate) fn credential(&self) -> Credential {
-        self.credentials.describe()
+        self.pooled.as_ref().map_or_else(|| self.credentials.describe(), Pooled::credential)
+    }
+
+    /// For people, where there are several.
+    pub(crate) fn pool(&self) -> Option<Pool> {
+        self.pooled.as_ref().map(Pooled::describe)
     }
 }
 

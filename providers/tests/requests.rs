@@ -14,6 +14,7 @@ use ccproxy_core::provider::{Operation, Provider};
 use ccproxy_core::settings::UpstreamSettings;
 use ccproxy_core::sse::Decoder;
 use ccproxy_core::upstream::Upstream;
+use ccproxy_providers::balancer::{Balancer, Pools};
 use ccproxy_providers::oauth::{self, Logins, Network};
 use ccproxy_providers::vault::{Sealing, Vault};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -55,7 +56,15 @@ fn factories() -> Vec<Arc<dyn PluginFactory>> {
     let (servers, _) = oauth::read(&Value::Null, None);
     let vault = Vault::new(&std::env::temp_dir().join("ccproxy-of-nobody"), Sealing::default());
     let logins = Logins::new(servers, &vault, Network::default());
-    ccproxy_providers::factories(&[], &|_, _| Value::Null, &ccproxy_providers::Memory::new(0), &logins, None)
+    let balancer = Balancer::new(Pools::default(), &vault);
+    ccproxy_providers::factories(
+        &[],
+        &|_, _| Value::Null,
+        &ccproxy_providers::Memory::new(0),
+        &logins,
+        &balancer,
+        None,
+    )
 }
 
 fn runtime(name: &str, config: Value) -> (Arc<dyn PluginFactory>, Arc<dyn PluginRuntime>) {

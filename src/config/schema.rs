@@ -3,7 +3,7 @@
 use ccproxy_core::config::{Field, FieldKind, Schema};
 use ccproxy_core::settings;
 use ccproxy_lua::host::Limits;
-use ccproxy_providers::{oauth, vault};
+use ccproxy_providers::{balancer, oauth, vault};
 use serde_json::json;
 
 /// The whole schema, in the order of `docs/ccproxy.toml`.
@@ -28,6 +28,13 @@ pub(crate) fn schema() -> Schema {
             FieldKind::Table(oauth::schema()),
             "A table for each identity provider, `[oauth.<name>]`: another client, other endpoints, or one of one's own.",
         ));
+    let schema = schema.with(Field::map(
+        "credential_balancer",
+        FieldKind::Table(balancer::schema()),
+        "A table for each provider that has several credentials, `[credential_balancer.<provider>]`: `strategy`\n\
+         (failover, round_robin, least_used, sticky), `credentials` (each an `account` or an `api_key`, with a `name`),\n\
+         `cooldown`, `longest_cooldown`, `remember`. docs/credentials.md has the whole of it.",
+    ));
     plugins.into_iter().fold(schema, Schema::with)
 }
 

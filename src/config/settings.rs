@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ccproxy_core::config::{Environment, Node, Problem};
 use ccproxy_core::settings::{self, Section};
 use ccproxy_lua::host::Limits;
+use ccproxy_providers::balancer::{self, Pools};
 use ccproxy_providers::oauth::{self, Servers};
 use ccproxy_providers::vault::Sealing;
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) sealing: Sealing,
     /// Where people log in.
     pub(crate) oauth: Servers,
+    /// Which providers have several credentials.
+    pub(crate) pools: Pools,
 }
 
 /// What the proxy says about itself.
@@ -79,6 +82,8 @@ impl Settings {
         let (core, mut problems) = settings::Settings::from_validated(value, node, environment);
         let (oauth, more) = oauth::read(&value["oauth"], node.get(&["oauth"]));
         problems.extend(more);
+        let (pools, more) = balancer::read(&value["credential_balancer"], node.get(&["credential_balancer"]));
+        problems.extend(more);
         let discovery = Section(&value["plugin_discovery"]);
         let settings = Settings {
             core,
@@ -89,6 +94,7 @@ impl Settings {
             },
             sealing: Sealing::read(&value["credentials"]),
             oauth,
+            pools,
             lua: Lua::read(&Section(&value["lua"])),
             memory: Section(&value["responses"]).count("memory"),
         };

@@ -18,7 +18,7 @@ use ccproxy_providers::vault::{Sealing, Vault};
 use serde_json::{Value, json};
 
 /// The identity provider of these settings under a name, and a vault in a folder that no keyring seals.
-fn logins(name: &str, settings: &Value, data_dir: &Path) -> Arc<Logins> {
+pub(super) fn logins(name: &str, settings: &Value, data_dir: &Path) -> Arc<Logins> {
     let (servers, problems) = read(&json!({ name: settings }), None);
     assert_eq!(problems, []);
     let vault = Vault::new(data_dir, Sealing::read(&json!({ "seal": "off" })));
@@ -26,7 +26,7 @@ fn logins(name: &str, settings: &Value, data_dir: &Path) -> Arc<Logins> {
 }
 
 /// Tokens as a login would have brought them.
-fn tokens((access, refresh): (String, String)) -> Tokens {
+pub(super) fn tokens((access, refresh): (String, String)) -> Tokens {
     let mut tokens = Tokens::new(Secret::new(access)).living(std::time::Duration::from_secs(3600));
     tokens.refresh = Some(Secret::new(refresh));
     tokens

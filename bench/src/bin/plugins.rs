@@ -15,6 +15,7 @@ use ccproxy_core::settings::Settings;
 use ccproxy_lua::host::Limits;
 use ccproxy_lua::{BreakerSettings, Engine, discover};
 use ccproxy_providers::Memory;
+use ccproxy_providers::balancer::Balancer;
 use ccproxy_providers::oauth::{Logins, Network};
 use ccproxy_providers::vault::Vault;
 use http::Request;
@@ -142,7 +143,9 @@ async fn start(case: &Case, data_dir: &std::path::Path) -> Outcome<Arc<Proxy>> {
     let server = Server::bind(&settings.server)?;
     let vault = Vault::new(data_dir, Default::default());
     let logins = Logins::new(Default::default(), &vault, Network::new(None, None));
-    let native = ccproxy_providers::factories(&[], &|_, _| json!({}), &Memory::new(0), &logins, None);
+    let balancer = Balancer::new(Default::default(), &vault);
+    let native =
+        ccproxy_providers::factories(&[], &|_, _| json!({}), &Memory::new(0), &logins, &balancer, None);
     let mut factories: Vec<_> =
         native.into_iter().filter(|factory| factory.manifest().name == "mock").collect();
     if !case.lua.is_empty() {

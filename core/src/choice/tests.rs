@@ -68,7 +68,7 @@ impl Provider for Silent {
         Box::pin(async { Err(Error::internal("nothing is sent")) })
     }
     fn credential(&self) -> Credential {
-        Credential { kind: "none", present: true, hint: String::new() }
+        Credential { kind: "none", present: true, hint: String::new(), login: None }
     }
 }
 

@@ -62,6 +62,10 @@ pub enum Kind {
     OauthRefreshResponse,
     /// A flow failed.
     OauthError,
+    /// A credential of several is left alone for a while.
+    CredentialRested,
+    /// A credential that failed works again.
+    CredentialRestored,
     /// A plugin's own event; its name is in the event.
     Custom,
 }
@@ -94,6 +98,8 @@ impl Kind {
         (Kind::OauthRefreshRequest, "oauth.refresh.request"),
         (Kind::OauthRefreshResponse, "oauth.refresh.response"),
         (Kind::OauthError, "oauth.error"),
+        (Kind::CredentialRested, "credential.rested"),
+        (Kind::CredentialRestored, "credential.restored"),
         (Kind::Custom, "custom"),
     ];
 

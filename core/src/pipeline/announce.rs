@@ -99,6 +99,7 @@ pub(super) fn sent(exchange: &Arc<Exchange>, outbound: &Outbound) {
         data.insert("url".into(), url.clone().into());
         data.insert("method".into(), outbound.method.as_str().into());
         data.insert("attempt".into(), exchange.tally.attempts.load(Ordering::Relaxed).into());
+        data.insert("credential".into(), exchange.credentials.lock().used.as_deref().into());
         data.insert("bytes".into(), outbound.body.bytes().len().into());
     });
     if listeners.wants(Kind::HttpRequest) {
@@ -206,6 +207,7 @@ pub(super) fn finished(exchange: &Arc<Exchange>) {
         data.insert("streamed".into(), tally.streamed.load(Ordering::Relaxed).into());
         data.insert("sent_model".into(), exchange.sent_model().as_deref().into());
         data.insert("attempts".into(), tally.attempts.load(Ordering::Relaxed).into());
+        data.insert("credential".into(), exchange.credentials.lock().used.as_deref().into());
         data.insert("usage".into(), json!(*tally.usage.lock()));
         data.insert("losses".into(), json!(*tally.losses.lock()));
         if let Some(failure) = &failure {

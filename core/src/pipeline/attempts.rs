@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use super::choose::settle;
 use super::dispatch::{self, Headed, Ready, Wanted};
+use super::retry::Tries;
 use crate::body::Answer;
 use crate::choice::{Candidate, Choice, Chosen, Lane, Own, Permit, retry_after};
 use crate::document::{Document, Path, Segment};
@@ -170,10 +171,19 @@ impl<'a> Attempts<'a> {
     }
 
     async fn one(self, at: usize) -> Result<Headed<'a>, Unasked> {
-        match self.ready(at).await.map_err(Unasked::NotReady)? {
-            Prepared::Local(headed) => Ok(headed),
-            Prepared::Ready(provider, ready) => {
-                dispatch::send(self.exchange, provider, ready).await.map_err(Unasked::Failed)
+        let mut tries = Tries::default();
+        loop {
+            let (provider, ready) = match self.ready(at).await {
+                Ok(Prepared::Ready(provider, ready)) => (provider, ready),
+                Ok(Prepared::Local(headed)) => return Ok(headed),
+                Err(error) => match tries.take() {
+                    Some(outcome) => return outcome.map_err(Unasked::Failed),
+                    None => return Err(Unasked::NotReady(error)),
+                },
+            };
+            let outcome = dispatch::send(self.exchange, provider, ready).await;
+            if let Some(outcome) = tries.after(self.exchange, provider, outcome) {
+                return outcome.map_err(Unasked::Failed);
             }
         }
     }

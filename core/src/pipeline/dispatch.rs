@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use http::{HeaderValue, StatusCode, header};
 
+use super::retry::Tries;
 use super::turn::{self, Request};
 use super::{announce, choose, meter, watch};
 use crate::body::{Answer, is_compressed};
@@ -56,9 +57,17 @@ async fn ask(
     if let Some(answer) = instead(operation, &body) {
         return answer;
     }
-    let ready =
-        prepare(exchange, route, provider, operation, Wanted { body, asked: None, sent: true }).await?;
-    send(exchange, provider, ready).await?.pass(exchange).await
+    let mut tries = Tries::default();
+    loop {
+        let wanted = Wanted { body: body.clone(), asked: None, sent: true };
+        let outcome = match prepare(exchange, route, provider, operation, wanted).await {
+            Ok(ready) => tries.after(exchange, provider, send(exchange, provider, ready).await),
+            Err(error) => Some(tries.take().unwrap_or(Err(error))),
+        };
+        if let Some(outcome) = outcome {
+            return outcome?.pass(exchange).await;
+        }
+    }
 }
 
 /// What the proxy answers where the provider is never asked.
@@ -108,6 +117,7 @@ pub(super) async fn prepare<'a>(
     wanted: Wanted<'_>,
 ) -> Result<Ready<'a>> {
     let (client, operation) = (operation, operation.inner());
+    steer(exchange, provider)?;
     let Request { body, mut losses, back } = turn::request(exchange, client, wanted.body, wanted.asked)?;
     let mut outbound = provider.prepare(exchange, operation, body, wanted.sent).await?;
     // A provider may not take all of its own format, either.
@@ -117,6 +127,28 @@ pub(super) async fn prepare<'a>(
         outbound.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     Ok(Ready { client, operation, outbound, losses, back })
+}
+
+/// Credentials that a plugin wants are used, or nothing is sent: they may be about who pays.
+fn steer(exchange: &Exchange, provider: &Arc<dyn Provider>) -> Result<()> {
+    let wanted = {
+        let mut credentials = exchange.credentials.lock();
+        credentials.used = None;
+        credentials.wanted.clone()
+    };
+    let Some(wanted) = wanted else { return Ok(()) };
+    let pool = provider.pool();
+    let known = |name: &str| pool.iter().flat_map(|pool| &pool.members).any(|member| member.name == name);
+    match wanted.iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            Side::Plugin,
+            Kind::InvalidRequest,
+            format!(
+                "a plugin wants the credential `{name}`, which the provider has not; `GET /credentials` lists them"
+            ),
+        )),
+    }
 }
 
 /// Step 8: sends it, and waits for the head.

@@ -12,6 +12,7 @@ mod judge;
 mod meter;
 mod receive;
 mod refuse;
+mod retry;
 mod socket;
 #[cfg(test)]
 mod tests;

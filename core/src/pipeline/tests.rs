@@ -130,7 +130,7 @@ impl Provider for Source {
     }
 
     fn credential(&self) -> Credential {
-        Credential { kind: "none", present: true, hint: String::new() }
+        Credential { kind: "none", present: true, hint: String::new(), login: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The proxy's own routes.
 
+mod credentials;
 mod explain;
 mod health;
 mod index;
@@ -9,6 +10,7 @@ mod openapi;
 mod plugins;
 mod workbench;
 
+pub use credentials::credentials_json;
 pub use plugins::manifest_json;
 
 use std::sync::{Arc, Weak};
@@ -81,6 +83,13 @@ pub(crate) fn core_routes(proxy: &Weak<Proxy>) -> Vec<CoreRoute> {
             true,
             "What would become of a request, without sending it",
             |_, exchange| Box::pin(explain::explain(exchange)),
+        ),
+        route(
+            get.clone(),
+            "/credentials",
+            true,
+            "Which credential each provider uses, and why",
+            |_, exchange| Box::pin(credentials::credentials(exchange)),
         ),
         route(get.clone(), "/oauth/providers", true, "Where one can log in", |proxy, _| {
             Box::pin(oauth::providers(proxy))

@@ -4,6 +4,7 @@
 //! script kept for too long is dead instead of showing another exchange.
 
 pub mod body;
+mod credential;
 pub(crate) mod event;
 pub(crate) mod headers;
 pub(crate) mod next;

@@ -59,6 +59,8 @@ pub(super) const FIELDS: &[&str] = &[
     "query_string",
     "provider",
     "candidates",
+    "credential",
+    "credentials",
     "model",
     "format",
     "stream",
@@ -76,6 +78,8 @@ fn get(lua: &Lua, view: &Arc<View>, field: &str) -> mlua::Result<Value> {
         "state" => return state(lua, view),
         "query" => return query(lua, view),
         "candidates" => return candidates(lua, view),
+        "credential" => return super::credential::get(lua, view),
+        "credentials" => return super::credential::list(lua, view),
         "client" | "peer" | "params" => return about(lua, view, field),
         _ => {}
     }
@@ -107,6 +111,7 @@ fn set(view: &Arc<View>, field: &str, value: &Value) -> mlua::Result<()> {
     match field {
         "path" => set_path(view, &text()?),
         "model" => set_model(view, text()?),
+        "credential" => super::credential::set(view, value),
         "provider" => {
             let provider = Arc::from(text()?);
             view.exchange_until(Moment::Request, "the provider")?.request.lock().provider = Some(provider);

@@ -19,6 +19,7 @@ use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 
+use crate::balancer::{Balancer, Pool};
 use crate::detection::Detection;
 use crate::factory::Factory;
 use crate::health;
@@ -33,7 +34,7 @@ use service::Service;
 const OAUTH: &str = "claude-api";
 
 /// The Claude API.
-pub(crate) fn factory(memory: &Arc<Memory>, logins: &Arc<Logins>) -> Factory {
+pub(crate) fn factory(memory: &Arc<Memory>, logins: &Arc<Logins>, balancer: &Arc<Balancer>) -> Factory {
     let service = Service::claude();
     let oauth = OAuthProviderSpec {
         name: OAUTH.into(),
@@ -44,8 +45,8 @@ pub(crate) fn factory(memory: &Arc<Memory>, logins: &Arc<Logins>) -> Factory {
     };
     let schema = config::schema(&service).with(config::account_field()).with(config::detect_cli());
     let manifest = Manifest { oauth_provider: Some(oauth), ..manifest(&service, schema, memory) };
-    let logins = logins.clone();
-    Factory::new(manifest, move |context| create(&service, context, &logins))
+    let (logins, pool) = (logins.clone(), balancer.pool(&service.name).cloned());
+    Factory::new(manifest, move |context| create(&service, context, &logins, pool.as_ref()))
 }
 
 /// A server of the user's own.
@@ -54,6 +55,7 @@ pub(crate) fn own(
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
     logins: &Arc<Logins>,
+    balancer: &Arc<Balancer>,
 ) -> Factory {
     let service = Service::own(name);
     let mut schema = config::schema(&service).with(own::api()).with(config::key_as());
@@ -61,8 +63,8 @@ pub(crate) fn own(
     let bearer = configured(name, &schema)["key_as"] == "bearer";
     let manifest = manifest(&service, schema, memory);
     let service = Service { bearer, ..service };
-    let logins = logins.clone();
-    Factory::new(manifest, move |context| create(&service, context, &logins))
+    let (logins, pool) = (logins.clone(), balancer.pool(name).cloned());
+    Factory::new(manifest, move |context| create(&service, context, &logins, pool.as_ref()))
 }
 
 fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest {
@@ -81,7 +83,12 @@ fn manifest(service: &Service, config: Schema, memory: &Arc<Memory>) -> Manifest
     }
 }
 
-fn create(service: &Service, context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn PluginRuntime>> {
+fn create(
+    service: &Service,
+    context: PluginContext,
+    logins: &Arc<Logins>,
+    pool: Option<&Arc<Pool>>,
+) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(&service.name, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let environment = |name: &str| std::env::var(name).ok();
@@ -93,12 +100,15 @@ fn create(service: &Service, context: PluginContext, logins: &Arc<Logins>) -> Re
         }
         false => own::with_login(credentials, &service.name, &context.config, logins).map_err(failed)?,
     };
+    let own = own::identity(&context.config, &service.name);
+    let known = if service.claude { OAUTH } else { &own };
+    let pooled = credentials.pooled(pool, Some((&**logins, known))).map_err(failed)?;
     let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url.or(service.base_url.map(str::to_owned)) else {
         return Err(failed(format!("`{}.base_url` must say where it answers", service.table())));
     };
-    let adapter =
-        Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?.of(service);
+    let adapter = Adapter::new(&base_url, credentials, pooled, headers, context.upstream);
+    let adapter = adapter.map_err(failed)?.of(service);
     let detection = (service.claude && config.detect_cli).then(|| Detection::of("claude"));
     let oauth = logins.provider(OAUTH).filter(|_| service.claude);
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, base_url, oauth }))
@@ -120,7 +130,7 @@ impl PluginRuntime for Runtime {
             };
             let credential = self.adapter.credential();
             let health = health::of(credential, None, &self.base_url, self.detection.is_some());
-            health::with_cli(health, cli)
+            health::with_pool(health::with_cli(health, cli), self.adapter.pool())
         })
     }
 

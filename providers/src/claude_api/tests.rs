@@ -16,7 +16,7 @@ fn adapter(settings: Value, variable: Option<&str>) -> Adapter {
     let credentials = service.credentials(&config, |_| variable.map(String::from)).expect("credentials");
     let upstream = Arc::new(Upstream::new(UpstreamSettings::default()).expect("an upstream"));
     let base_url = config.base_url.as_deref().or(service.base_url).expect("a base URL");
-    Adapter::new(base_url, credentials, HeaderMap::new(), upstream).expect("an adapter")
+    Adapter::new(base_url, credentials, None, HeaderMap::new(), upstream).expect("an adapter")
 }
 
 fn exchange(uri: &str, headers: &[(&str, &str)], body: &str) -> Arc<Exchange> {
@@ -184,7 +184,7 @@ fn a_bad_base_url_is_told() {
     ] {
         let config = Config::read(&json!({ "base_url": url })).expect("settings");
         let credentials = Service::claude().credentials(&config, |_| None).expect("credentials");
-        let told = Adapter::new(url, credentials, HeaderMap::new(), upstream.clone()).err().expect(url);
+        let told = Adapter::new(url, credentials, None, HeaderMap::new(), upstream.clone()).err().expect(url);
         assert!(told.contains(why) && !told.contains("pw"), "{told}");
     }
     let config = Config::read(&json!({"api_key": "a\u{7}b"})).expect("settings");

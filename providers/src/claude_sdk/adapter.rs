@@ -163,11 +163,11 @@ impl Provider for Adapter {
         match self.pool.command.program() {
             Some(path) => {
                 let hint = format!("the login of the CLI at {}", path.display());
-                Credential { kind: "cli", present: true, hint }
+                Credential { kind: "cli", present: true, hint, login: None }
             }
             None => {
                 let hint = failure::missing_text(self.pool.command.name());
-                Credential { kind: "none", present: false, hint }
+                Credential { kind: "none", present: false, hint, login: None }
             }
         }
     }

@@ -8,6 +8,7 @@ use ccproxy_core::body::{Answer, Body, is_compressed};
 use ccproxy_core::document::Document;
 use ccproxy_core::error::{Error, Kind, Result};
 use ccproxy_core::exchange::{Exchange, Request};
+use ccproxy_core::pool::{Pool, Retry};
 use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::unix_time;
@@ -19,6 +20,7 @@ use super::config::Config;
 use super::credentials::Login;
 use super::models::{self, Shape};
 use super::{limits, request};
+use crate::balancer::Pooled;
 use crate::base_url::BaseUrl;
 use crate::detection::Detection;
 use crate::formats::Collector;
@@ -36,6 +38,7 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 pub(super) struct Adapter {
     base: BaseUrl,
     login: Login,
+    pooled: Option<Pooled<Login>>,
     models: Vec<String>,
     websocket: bool,
     detection: Option<Arc<Detection>>,
@@ -46,12 +49,14 @@ impl Adapter {
     pub(super) fn new(
         config: &Config,
         login: Login,
+        pooled: Option<Pooled<Login>>,
         detection: Option<Arc<Detection>>,
         upstream: Arc<Upstream>,
     ) -> std::result::Result<Self, String> {
         Ok(Adapter {
             base: BaseUrl::parse(&config.base_url)?,
             login,
+            pooled,
             models: config.models.clone(),
             websocket: config.websocket,
             detection,
@@ -64,12 +69,16 @@ impl Adapter {
         &self,
         exchange: &Exchange,
         operation: &Operation,
+        body: &Document,
         sent: bool,
     ) -> Result<(HeaderMap, HeaderMap)> {
-        let login = self.login.bearer(sent).await?;
+        let (login, bearer) = match &self.pooled {
+            Some(pooled) => pooled.ready(exchange, body, sent).await?,
+            None => (&self.login, self.login.bearer(sent).await?),
+        };
         let request = exchange.request.lock();
         let mut headers = request.headers.clone();
-        let credential = self.login.take(&mut headers, login)?;
+        let credential = login.take(&mut headers, bearer)?;
         take_local(&mut headers);
         if !is_own(&request, operation) {
             take_foreign(&mut headers, OF_ANTHROPIC);
@@ -86,7 +95,7 @@ impl Adapter {
         mut body: Document,
         sent: bool,
     ) -> Result<Outbound> {
-        let (mut headers, credential) = self.head(exchange, operation, sent).await?;
+        let (mut headers, credential) = self.head(exchange, operation, &body, sent).await?;
         let (path, query) = {
             let request = exchange.request.lock();
             // The query of another format's client is about that format.
@@ -104,7 +113,8 @@ impl Adapter {
     }
 
     async fn list(&self, exchange: &Exchange, operation: &Operation, sent: bool) -> Result<Outbound> {
-        let (headers, credential) = self.head(exchange, operation, sent).await?;
+        let body = Document::default();
+        let (headers, credential) = self.head(exchange, operation, &body, sent).await?;
         let mut query = exchange.request.lock().uri.query().unwrap_or_default().to_owned();
         if !query.split('&').any(|pair| pair.starts_with("client_version="))
             && let Some(version) = self.cli_version().await
@@ -114,7 +124,6 @@ impl Adapter {
             query = format!("{query}{separator}client_version={version}");
         }
         let path = self.base.join("/models", Some(&query))?;
-        let body = Document::default();
         Ok(Outbound {
             origin: self.base.origin.clone(),
             method: Method::GET,
@@ -140,7 +149,7 @@ impl Adapter {
             let request = exchange.request.lock();
             Shape::of(&request.uri, &request.headers)
         };
-        let answer = match relay::send(self.login.credentials(), &self.upstream, outbound).await {
+        let answer = match self.sent(exchange, outbound).await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::info!(exchange = %exchange.id, "no list of models from the backend: {error}");
@@ -163,17 +172,31 @@ impl Adapter {
         Ok(Answer { status, headers, body: Body::full(body) })
     }
 
+    async fn sent(&self, exchange: &Exchange, outbound: Outbound) -> Result<Answer> {
+        match &self.pooled {
+            Some(pooled) => pooled.send(exchange, |login| Box::pin(self.send_by(login, outbound))).await,
+            None => self.send_by(&self.login, outbound).await,
+        }
+    }
+
+    /// A limit tells when it ends.
+    async fn send_by(&self, login: &Login, outbound: Outbound) -> Result<Answer> {
+        let answer = relay::send(login.credentials(), &self.upstream, outbound).await?;
+        match answer.status {
+            StatusCode::TOO_MANY_REQUESTS if !answer.headers.contains_key(header::RETRY_AFTER) => {
+                limited(answer).await
+            }
+            _ => Ok(answer),
+        }
+    }
+
     async fn answered(
         &self,
         exchange: &Exchange,
         operation: &Operation,
         outbound: Outbound,
     ) -> Result<Answer> {
-        let answer = relay::send(self.login.credentials(), &self.upstream, outbound).await?;
-        if answer.status == StatusCode::TOO_MANY_REQUESTS && !answer.headers.contains_key(header::RETRY_AFTER)
-        {
-            return limited(answer).await;
-        }
+        let answer = self.sent(exchange, outbound).await?;
         let whole = {
             let request = exchange.request.lock();
             is_own(&request, operation) && !request.stream
@@ -214,8 +237,16 @@ impl Provider for Adapter {
         self.websocket && operation.name == "responses"
     }
 
+    fn retry(&self, exchange: &Arc<Exchange>) -> Retry {
+        self.pooled.as_ref().map_or(Retry::No, |pooled| pooled.retry(exchange))
+    }
+
     fn credential(&self) -> Credential {
-        self.login.describe()
+        self.pooled.as_ref().map_or_else(|| self.login.describe(), Pooled::credential)
+    }
+
+    fn pool(&self) -> Option<Pool> {
+        self.pooled.as_ref().map(Pooled::describe)
     }
 }
 

@@ -8,11 +8,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ccproxy_core::Result;
 use ccproxy_core::document::Json;
 use ccproxy_core::provider::Credential;
+use ccproxy_core::step::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::config::Config;
+use crate::balancer::{Account, Pool, Pooled};
 use crate::credentials::{Choice, Credentials, Place, Wanted};
 use crate::keeper;
+use crate::oauth::Logins;
 
 const ACCOUNT: HeaderName = HeaderName::from_static("chatgpt-account-id");
 const TOKEN_VARIABLE: &str = "CODEX_ACCESS_TOKEN";
@@ -58,11 +61,22 @@ impl Login {
             _ => config.account_id.clone().or_else(|| environment(ACCOUNT_VARIABLE)),
         };
         let account = account.map(|account| account.trim().to_owned()).filter(|account| !account.is_empty());
-        let account = account.map(|account| {
-            HeaderValue::from_str(&account)
-                .map_err(|_| "`account_id` holds what no header can carry".to_owned())
+        Ok(Login { credentials, account: account.as_deref().map(header_of).transpose()? })
+    }
+
+    /// Those of a pool in place of this one; `None` where there is no pool, or the client's own passes through anyway.
+    pub(super) fn pooled(
+        &self,
+        pool: Option<&Arc<Pool>>,
+        logins: &Logins,
+        provider: &str,
+    ) -> std::result::Result<Option<Pooled<Self>>, String> {
+        let Some(pool) = pool.filter(|pool| pool.counts(self.credentials.choice())) else { return Ok(None) };
+        let members = pool.members().iter().map(|member| {
+            let credentials = self.credentials.member(member, Some((logins, provider)))?;
+            Ok(Login { credentials, account: member.account_id.as_deref().map(header_of).transpose()? })
         });
-        Ok(Login { credentials, account: account.transpose()? })
+        Ok(Some(Pooled::new(pool.clone(), members.collect::<std::result::Result<_, String>>()?)))
     }
 
     /// Takes the client's credential out of its headers and says what goes upstream instead.
@@ -107,6 +121,22 @@ impl Login {
     pub(super) fn describe(&self) -> Credential {
         self.credentials.describe()
     }
+}
+
+impl Account for Login {
+    type Ready = Option<HeaderValue>;
+
+    fn ready(&self, sent: bool) -> BoxFuture<'_, Result<Self::Ready>> {
+        Box::pin(self.bearer(sent))
+    }
+
+    fn describe(&self) -> Credential {
+        Login::describe(self)
+    }
+}
+
+fn header_of(account: &str) -> std::result::Result<HeaderValue, String> {
+    HeaderValue::from_str(account).map_err(|_| "`account_id` holds what no header can carry".to_owned())
 }
 
 /// The account that a login's token names. Nothing is verified: the upstream does that.

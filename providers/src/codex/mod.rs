@@ -21,6 +21,7 @@ use ccproxy_core::provider::Provider;
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 
+use crate::balancer::{Balancer, Pool};
 use crate::detection::Detection;
 use crate::factory::Factory;
 use crate::health;
@@ -34,20 +35,26 @@ const NAME: &str = "codex";
 const OAUTH: &str = "codex";
 
 /// The plugin.
-pub(crate) fn factory(logins: &Arc<Logins>) -> Factory {
-    let logins = logins.clone();
-    Factory::new(manifest(), move |context| create(context, &logins))
+pub(crate) fn factory(logins: &Arc<Logins>, balancer: &Arc<Balancer>) -> Factory {
+    let (logins, pool) = (logins.clone(), balancer.pool(NAME).cloned());
+    Factory::new(manifest(), move |context| create(context, &logins, pool.as_ref()))
 }
 
-fn create(context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn PluginRuntime>> {
+fn create(
+    context: PluginContext,
+    logins: &Arc<Logins>,
+    pool: Option<&Arc<Pool>>,
+) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(NAME, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let stored = logins.login(OAUTH, &config.account).map_err(|failure| failed(failure.to_string()))?;
     let environment = |name: &str| std::env::var(name).ok();
     let login = Login::new(&config, environment, Some(stored)).map_err(failed)?;
+    let pooled = login.pooled(pool, logins, OAUTH).map_err(failed)?;
     let oauth = logins.provider(OAUTH);
     let detection = config.detect_cli.then(|| Arc::new(Detection::of("codex")));
-    let adapter = Adapter::new(&config, login, detection.clone(), context.upstream).map_err(failed)?;
+    let adapter =
+        Adapter::new(&config, login, pooled, detection.clone(), context.upstream).map_err(failed)?;
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), detection, config, oauth }))
 }
 
@@ -67,7 +74,8 @@ impl PluginRuntime for Runtime {
             };
             let credential = self.adapter.credential();
             let health = health::of(credential, None, &self.config.base_url, self.detection.is_some());
-            health::with_cli(health.with("websocket", self.config.websocket), cli)
+            let health = health::with_cli(health.with("websocket", self.config.websocket), cli);
+            health::with_pool(health, self.adapter.pool())
         })
     }
 

@@ -6,22 +6,26 @@ use ccproxy_core::body::Answer;
 use ccproxy_core::document::Document;
 use ccproxy_core::error::Kind;
 use ccproxy_core::exchange::Exchange as ClientExchange;
+use ccproxy_core::pool::{self as credentials, Retry};
 use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::upstream::Upstream;
 use ccproxy_core::{Error, Result};
 use http::uri::Uri;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::config::{BASE_URL, Config, TOKEN_VARIABLE};
-use super::exchange::{Account, Exchange};
+use super::exchange::Exchange;
 use super::initiator::look;
+use super::way::{Ready, Way};
+use crate::balancer::{Account, Pool, Pooled};
 use crate::base_url::BaseUrl;
-use crate::credentials::{Choice, Credentials, Place, Wanted, described, take_credentials};
+use crate::credentials::take_credentials;
 use crate::fixed_headers;
 use crate::keeper::Login;
 use crate::local::OF_ANTHROPIC;
-use crate::relay::{Asked, Relay};
+use crate::oauth::Logins;
+use crate::relay::Asked;
 
 const INITIATOR: HeaderName = HeaderName::from_static("x-initiator");
 const VISION: HeaderName = HeaderName::from_static("copilot-vision-request");
@@ -30,13 +34,14 @@ const SELF: HeaderValue = HeaderValue::from_static(concat!("ccproxy/", env!("CAR
 
 /// Speaks to Copilot.
 pub(super) struct Adapter {
-    /// To the usual host, with the client's own credential or the account's token as it is.
-    relay: Relay,
-    /// Whether the settings name the host, so that the exchange cannot.
+    /// The usual host.
+    base: BaseUrl,
+    /// Whether the settings name the host, so that no exchange can.
     fixed: bool,
-    exchange: Option<Exchange>,
-    /// Where the account's token came from.
-    source: Option<&'static str>,
+    upstream: Arc<Upstream>,
+    way: Way,
+    /// Several that take turns, in place of it.
+    pooled: Option<Pooled<Way>>,
     headers: HeaderMap,
 }
 
@@ -47,67 +52,55 @@ impl Adapter {
         environment: impl Fn(&str) -> Option<String>,
         upstream: Arc<Upstream>,
         login: Arc<Login>,
+        pool: Option<(&Arc<Pool>, &Logins)>,
     ) -> std::result::Result<Self, String> {
-        let wanted = Wanted {
-            service: "GitHub Copilot".to_owned(),
-            setting: "plugins.copilot.github_token".to_owned(),
-            variable: Some(TOKEN_VARIABLE),
-            place: Place::Bearer,
-            optional: false,
-        };
-        let configured = config.github_token.as_ref().map(|token| token.expose().trim().to_owned());
-        let (token, source) = match configured.filter(|token| !token.is_empty()) {
-            Some(token) => (Some(token), "the settings"),
-            None => (environment(TOKEN_VARIABLE).map(|token| token.trim().to_owned()), TOKEN_VARIABLE),
-        };
-        let token = token.filter(|token| !token.is_empty());
-        let source = token.as_ref().map(|_| source);
-        let account = match token.filter(|_| config.exchange) {
-            Some(token) => {
-                let account = HeaderValue::from_str(&format!("token {token}"));
-                let mut account = account.map_err(|_| {
-                    format!(
-                        "the token from {} holds characters that no header can carry",
-                        source.unwrap_or_default()
-                    )
-                })?;
-                account.set_sensitive(true);
-                Some(Account::Fixed(account))
+        let way = Way::new(&config, environment, &upstream, login)?;
+        let pooled = match pool {
+            None => None,
+            Some((pool, logins)) => {
+                let members =
+                    pool.members().iter().map(|member| way.member(member, logins, &config, &upstream));
+                Some(Pooled::new(pool.clone(), members.collect::<std::result::Result<_, String>>()?))
             }
-            None => (config.exchange && source.is_none()).then(|| Account::Login(login.clone())),
         };
-        // Without an exchange the token is a key like any other's.
-        let fixed = matches!(account, Some(Account::Fixed(_)));
-        let choice = if fixed { Choice::Passthrough } else { Choice::Auto };
-        let github = BaseUrl::parse(&config.github_api)?;
-        let exchange = account.map(|account| Exchange::new(github, account, upstream.clone()));
-        let credentials = Credentials::new(wanted, choice, config.github_token.as_ref(), environment)?;
-        let credentials = credentials.with_login(login);
-        let base = BaseUrl::parse(config.base_url.as_deref().unwrap_or(BASE_URL))?;
         Ok(Adapter {
-            relay: Relay { base, credentials, upstream },
+            base: BaseUrl::parse(config.base_url.as_deref().unwrap_or(BASE_URL))?,
             fixed: config.base_url.is_some(),
-            exchange,
-            source,
+            upstream,
+            way,
+            pooled,
             headers: fixed_headers::read(&config.headers)?,
         })
     }
 
     /// The host that answers now.
     pub(super) fn host(&self) -> String {
-        let named = self.exchange().filter(|_| !self.fixed).and_then(Exchange::host);
-        let base = named.as_ref().unwrap_or(&self.relay.base);
+        let named =
+            self.way.exchange().filter(|_| !self.fixed && self.pooled.is_none()).and_then(Exchange::host);
+        let base = named.as_ref().unwrap_or(&self.base);
         format!("{}://{}{}", base.origin.scheme, base.origin.authority, base.path)
     }
 
     /// Why there is no token, when the last exchange failed.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.exchange()?.trouble()
+        self.way.exchange().filter(|_| self.pooled.is_none())?.trouble()
     }
 
-    /// The exchange, when there is anything to exchange.
-    fn exchange(&self) -> Option<&Exchange> {
-        self.exchange.as_ref().filter(|exchange| exchange.has_account())
+    async fn send(
+        &self,
+        client: &ClientExchange,
+        operation: &Operation,
+        outbound: Outbound,
+    ) -> Result<Answer> {
+        let usage = operation.name == "usage";
+        match &self.pooled {
+            Some(pooled) => {
+                pooled
+                    .send(client, |way| Box::pin(way.send(&self.upstream, self.fixed, usage, outbound)))
+                    .await
+            }
+            None => self.way.send(&self.upstream, self.fixed, usage, outbound).await,
+        }
     }
 
     async fn outbound(
@@ -124,7 +117,11 @@ impl Adapter {
                 );
                 Error::client(Kind::Unauthorized, told)
             };
-            return self.exchange().ok_or_else(lacks)?.request("/copilot_internal/user").await;
+            let way = match &self.pooled {
+                Some(pooled) => pooled.ready(client, &body, sent).await?.0,
+                None => &self.way,
+            };
+            return way.exchange().ok_or_else(lacks)?.request("/copilot_internal/user").await;
         }
         let (posts, asked) = {
             let request = client.request.lock();
@@ -145,18 +142,31 @@ impl Adapter {
             }
             fixed_headers::put(&self.headers, headers);
         };
+        let (way, ready) = match &self.pooled {
+            Some(pooled) => pooled.ready(client, &body, sent).await?,
+            None => (&self.way, self.way.ready(sent).await?),
+        };
         let asked = Asked { exchange: client, operation, body, foreign: OF_ANTHROPIC, path };
-        let Some(exchange) = self.exchange() else {
-            return self.relay.outbound(asked, sent, |headers, _| adjust(headers)).await;
+        let adjust = |headers: &mut HeaderMap| {
+            adjust(headers);
+            if self.pooled.is_some() {
+                // What comes back is looked through.
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
         };
-        let token = if sent { exchange.token().await? } else { exchange.shown() };
-        let host = token.host.filter(|_| !self.fixed);
-        let base = host.as_ref().unwrap_or(&self.relay.base);
-        let credential = |headers: &mut HeaderMap| {
-            take_credentials(headers);
-            Ok(HeaderMap::from_iter([(header::AUTHORIZATION, token.bearer)]))
-        };
-        asked.outbound(base, credential, adjust)
+        match ready {
+            Ready::Kept(bearer) => {
+                asked.outbound(&self.base, |headers| way.credentials().take(headers, bearer), adjust)
+            }
+            Ready::Exchanged(token) => {
+                let host = token.host.filter(|_| !self.fixed);
+                let credential = |headers: &mut HeaderMap| {
+                    take_credentials(headers);
+                    Ok(HeaderMap::from_iter([(header::AUTHORIZATION, token.bearer)]))
+                };
+                asked.outbound(host.as_ref().unwrap_or(&self.base), credential, adjust)
+            }
+        }
     }
 }
 
@@ -186,45 +196,22 @@ impl Provider for Adapter {
 
     fn send<'a>(
         &'a self,
-        _exchange: &'a Arc<ClientExchange>,
+        exchange: &'a Arc<ClientExchange>,
         operation: &'a Operation,
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>> {
-        let Some(exchange) = self.exchange().filter(|_| operation.name != "usage") else {
-            return self.relay.send(outbound);
-        };
-        Box::pin(async move {
-            let mut again = outbound.clone();
-            let answer = self.relay.send(outbound).await?;
-            let refused = again.credential.get(header::AUTHORIZATION).cloned();
-            let Some(refused) = refused.filter(|_| answer.status == StatusCode::UNAUTHORIZED) else {
-                return Ok(answer);
-            };
-            // It may have been revoked before its time: once more with a new one, where there is one.
-            exchange.drop_token(&refused);
-            let Ok(token) = exchange.token().await else { return Ok(answer) };
-            if token.bearer == refused
-                || token.host.is_some_and(|host| !self.fixed && host.origin != again.origin)
-            {
-                return Ok(answer);
-            }
-            drop(answer);
-            again.credential.insert(header::AUTHORIZATION, token.bearer);
-            self.relay.send(again).await
-        })
+        Box::pin(self.send(exchange, operation, outbound))
+    }
+
+    fn retry(&self, exchange: &Arc<ClientExchange>) -> Retry {
+        self.pooled.as_ref().map_or(Retry::No, |pooled| pooled.retry(exchange))
     }
 
     fn credential(&self) -> Credential {
-        match (self.exchange(), self.source) {
-            (Some(exchange), None) if exchange.login().is_some() => {
-                exchange.login().map_or_else(|| self.relay.credential(), |login| described(login))
-            }
-            (Some(_), Some(source)) => Credential {
-                kind: "oauth",
-                present: true,
-                hint: format!("GitHub token from {source}, exchanged for Copilot's"),
-            },
-            _ => self.relay.credential(),
-        }
+        self.pooled.as_ref().map_or_else(|| self.way.describe(), Pooled::credential)
+    }
+
+    fn pool(&self) -> Option<credentials::Pool> {
+        self.pooled.as_ref().map(Pooled::describe)
     }
 }

@@ -37,8 +37,8 @@ pub(super) struct Exchange {
 
 /// Whose GitHub token is exchanged.
 pub(super) enum Account {
-    /// That of the settings: `token ...`.
-    Fixed(HeaderValue),
+    /// That of the settings: `token ...`, and which setting holds it.
+    Fixed(HeaderValue, &'static str),
     /// That of a stored login, when there is one.
     Login(Arc<Login>),
 }
@@ -63,7 +63,7 @@ impl Exchange {
     /// The login whose token is exchanged.
     pub(super) fn login(&self) -> Option<&Arc<Login>> {
         match &self.account {
-            Account::Fixed(_) => None,
+            Account::Fixed(..) => None,
             Account::Login(login) => Some(login),
         }
     }
@@ -138,9 +138,9 @@ impl Exchange {
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> Error {
         let wrong = "the token is wrong or was revoked";
-        let remedy = match self.login() {
-            Some(login) => format!("{wrong}; run `{}`", login.id().login_command()),
-            None => format!("{wrong}; set another `plugins.copilot.github_token`"),
+        let remedy = match &self.account {
+            Account::Login(login) => format!("{wrong}; run `{}`", login.id().login_command()),
+            Account::Fixed(_, setting) => format!("{wrong}; set another token in `{setting}`"),
         };
         refused(status, body, &remedy)
     }
@@ -189,7 +189,7 @@ impl Exchange {
 impl Account {
     async fn header(&self) -> Result<HeaderValue> {
         match self {
-            Account::Fixed(header) => Ok(header.clone()),
+            Account::Fixed(header, _) => Ok(header.clone()),
             Account::Login(login) => {
                 let held = login.token().await?;
                 let text = format!("token {}", held.access().expose());

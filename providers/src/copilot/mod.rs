@@ -7,6 +7,7 @@ mod exchange;
 mod initiator;
 mod routes;
 mod token;
+mod way;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 
 use crate::Configured;
+use crate::balancer::{Balancer, Pool};
 use crate::factory::Factory;
 use crate::health;
 use crate::oauth::Logins;
@@ -30,7 +32,11 @@ const NAME: &str = "copilot";
 const OAUTH: &str = "copilot";
 
 /// The plugin.
-pub(crate) fn factory(configured: &Configured<'_>, logins: &Arc<Logins>) -> Factory {
+pub(crate) fn factory(
+    configured: &Configured<'_>,
+    logins: &Arc<Logins>,
+    balancer: &Arc<Balancer>,
+) -> Factory {
     let schema = config::schema();
     // Settings that are wrong are reported when the plugin starts.
     let config = Config::read(&configured(NAME, &schema)).unwrap_or_default();
@@ -53,16 +59,21 @@ pub(crate) fn factory(configured: &Configured<'_>, logins: &Arc<Logins>) -> Fact
         }),
         ..Manifest::default()
     };
-    let logins = logins.clone();
-    Factory::new(manifest, move |context| create(context, &logins))
+    let (logins, pool) = (logins.clone(), balancer.pool(NAME).cloned());
+    Factory::new(manifest, move |context| create(context, &logins, pool.as_ref()))
 }
 
-fn create(context: PluginContext, logins: &Arc<Logins>) -> Result<Arc<dyn PluginRuntime>> {
+fn create(
+    context: PluginContext,
+    logins: &Arc<Logins>,
+    pool: Option<&Arc<Pool>>,
+) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(NAME, why);
     let config = Config::read(&context.config).map_err(failed)?;
     let environment = |name: &str| std::env::var(name).ok();
     let login = logins.login(OAUTH, &config.account).map_err(|failure| failed(failure.to_string()))?;
-    let adapter = Adapter::new(config, environment, context.upstream, login).map_err(failed)?;
+    let pool = pool.map(|pool| (pool, &**logins));
+    let adapter = Adapter::new(config, environment, context.upstream, login, pool).map_err(failed)?;
     let oauth = logins.provider(OAUTH);
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), oauth }))
 }
@@ -76,6 +87,7 @@ impl PluginRuntime for Runtime {
     fn health(&self) -> BoxFuture<'_, Health> {
         let (credential, trouble) = (self.adapter.credential(), self.adapter.trouble());
         let health = health::of(credential, trouble, &self.adapter.host(), false);
+        let health = health::with_pool(health, self.adapter.pool());
         Box::pin(std::future::ready(health))
     }
 

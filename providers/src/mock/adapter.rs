@@ -167,7 +167,7 @@ impl Provider for Adapter {
     }
 
     fn credential(&self) -> Credential {
-        Credential { kind: "none", present: true, hint: "needs none".into() }
+        Credential { kind: "none", present: true, hint: "needs none".into(), login: None }
     }
 }
 

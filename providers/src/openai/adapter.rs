@@ -6,12 +6,14 @@ use ccproxy_core::Result;
 use ccproxy_core::body::Answer;
 use ccproxy_core::document::Document;
 use ccproxy_core::exchange::Exchange;
+use ccproxy_core::pool::{Pool, Retry};
 use ccproxy_core::provider::{Credential, Operation, Outbound, Provider};
 use ccproxy_core::step::BoxFuture;
 use ccproxy_core::upstream::Upstream;
 use http::HeaderMap;
 use http::uri::Uri;
 
+use crate::balancer::Pooled;
 use crate::base_url::BaseUrl;
 use crate::credentials::Credentials;
 use crate::fixed_headers;
@@ -29,6 +31,7 @@ impl Adapter {
     pub(super) fn new(
         base_url: &str,
         credentials: Credentials,
+        pooled: Option<Pooled<Credentials>>,
         headers: HeaderMap,
         upstream: Arc<Upstream>,
     ) -> std::result::Result<Self, String> {
@@ -36,7 +39,7 @@ impl Adapter {
         if base.path.is_empty() {
             base.path = "/v1".to_owned();
         }
-        Ok(Adapter { relay: Relay { base, credentials, upstream }, headers })
+        Ok(Adapter { relay: Relay { base, credentials, pooled, upstream }, headers })
     }
 }
 
@@ -67,14 +70,22 @@ impl Provider for Adapter {
 
     fn send<'a>(
         &'a self,
-        _exchange: &'a Arc<Exchange>,
+        exchange: &'a Arc<Exchange>,
         _operation: &'a Operation,
         outbound: Outbound,
     ) -> BoxFuture<'a, Result<Answer>> {
-        self.relay.send(outbound)
+        self.relay.send(exchange, outbound)
+    }
+
+    fn retry(&self, exchange: &Arc<Exchange>) -> Retry {
+        self.relay.retry(exchange)
     }
 
     fn credential(&self) -> Credential {
         self.relay.credential()
+    }
+
+    fn pool(&self) -> Option<Pool> {
+        self.relay.pool()
     }
 }

@@ -18,6 +18,7 @@ use ccproxy_core::step::BoxFuture;
 use ccproxy_core::{Error, Result};
 use serde_json::Value;
 
+use crate::balancer::{Balancer, Pool};
 use crate::credentials::{Credentials, Place, Wanted};
 use crate::factory::Factory;
 use crate::health;
@@ -29,13 +30,17 @@ use config::Config;
 use vendor::Vendor;
 
 /// OpenAI and the vendors of the table.
-pub(crate) fn factories(configured: &Configured<'_>, memory: &Arc<Memory>) -> Vec<Factory> {
+pub(crate) fn factories(
+    configured: &Configured<'_>,
+    memory: &Arc<Memory>,
+    balancer: &Arc<Balancer>,
+) -> Vec<Factory> {
     let vendors = std::iter::once(vendor::OPENAI).chain(vendor::OTHERS.iter().cloned());
     vendors
         .map(|vendor| {
             let schema = config::schema(&vendor);
             let settings = configured(&vendor.name, &schema);
-            factory(vendor, schema, &settings, memory, None)
+            factory(vendor, schema, &settings, memory, None, balancer)
         })
         .collect()
 }
@@ -46,13 +51,15 @@ pub(crate) fn own(
     configured: &Configured<'_>,
     memory: &Arc<Memory>,
     logins: &Arc<Logins>,
+    balancer: &Arc<Balancer>,
 ) -> Factory {
     let mut schema = config::schema(&Vendor::own(name, false, false)).with(own::api());
     schema.fields.extend(config::own_fields());
     schema.fields.extend(own::login_fields());
     let settings = configured(name, &schema);
     let flag = |key: &str| settings[key].as_bool().unwrap_or(false);
-    factory(Vendor::own(name, flag("responses"), flag("embeddings")), schema, &settings, memory, Some(logins))
+    let vendor = Vendor::own(name, flag("responses"), flag("embeddings"));
+    factory(vendor, schema, &settings, memory, Some(logins), balancer)
 }
 
 /// Settings that are wrong are reported when the plugin starts; its routes are then those of none.
@@ -62,6 +69,7 @@ fn factory(
     settings: &Value,
     memory: &Arc<Memory>,
     logins: Option<&Arc<Logins>>,
+    balancer: &Arc<Balancer>,
 ) -> Factory {
     let config = Config::read(settings).unwrap_or_else(|_| Config::default());
     let manifest = Manifest {
@@ -77,14 +85,15 @@ fn factory(
         routes: routes::routes(&vendor, config.via(&vendor), &config.quirks(&vendor), memory),
         ..Manifest::default()
     };
-    let logins = logins.cloned();
-    Factory::new(manifest, move |context| create(&vendor, context, logins.as_deref()))
+    let (logins, pool) = (logins.cloned(), balancer.pool(&vendor.name).cloned());
+    Factory::new(manifest, move |context| create(&vendor, context, logins.as_deref(), pool.as_ref()))
 }
 
 fn create(
     vendor: &Vendor,
     context: PluginContext,
     logins: Option<&Logins>,
+    pool: Option<&Arc<Pool>>,
 ) -> Result<Arc<dyn PluginRuntime>> {
     let failed = |why: String| Error::plugin(&vendor.name, why);
     let config = Config::read(&context.config).map_err(failed)?;
@@ -101,12 +110,15 @@ fn create(
     if let Some(logins) = logins {
         credentials = own::with_login(credentials, &vendor.name, &context.config, logins).map_err(failed)?;
     }
+    let own = own::identity(&context.config, &vendor.name);
+    let known = logins.map(|logins| (logins, own.as_str()));
+    let pooled = credentials.pooled(pool, known).map_err(failed)?;
     let headers = fixed_headers::read(&config.headers).map_err(failed)?;
     let Some(base_url) = config.base_url else {
         let setting = format!("{}.{}.base_url", vendor.section, vendor.name);
         return Err(failed(format!("`{setting}` must say where it answers")));
     };
-    let adapter = Adapter::new(&base_url, credentials, headers, context.upstream).map_err(failed)?;
+    let adapter = Adapter::new(&base_url, credentials, pooled, headers, context.upstream).map_err(failed)?;
     Ok(Arc::new(Runtime { adapter: Arc::new(adapter), base_url }))
 }
 
@@ -118,7 +130,7 @@ struct Runtime {
 impl PluginRuntime for Runtime {
     fn health(&self) -> BoxFuture<'_, Health> {
         let health = health::of(self.adapter.credential(), None, &self.base_url, false);
-        Box::pin(std::future::ready(health))
+        Box::pin(std::future::ready(health::with_pool(health, self.adapter.pool())))
     }
 
     fn provider(&self) -> Option<Arc<dyn Provider>> {

@@ -27,6 +27,7 @@ fn adapter(vendor: Vendor, settings: Value) -> std::result::Result<Adapter, Stri
     Adapter::new(
         config.base_url.as_deref().unwrap_or_default(),
         credentials,
+        None,
         fixed_headers::read(&config.headers)?,
         upstream,
     )

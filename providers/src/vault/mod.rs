@@ -97,6 +97,16 @@ impl Vault {
         Ok(blocking(move || disk::read(&path)).await?.map(|bytes| seal::is_sealed(&bytes)))
     }
 
+    /// A file of the house's own beside the accounts; nothing in it is secret. Blocks.
+    pub(crate) fn read_state(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(disk::read(&self.root.join(name))?.map(|bytes| bytes.to_vec()))
+    }
+
+    /// Replaces such a file. Whoever does so is the only one. Blocks.
+    pub(crate) fn save_state(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        disk::save(&self.root.join(name), bytes)
+    }
+
     /// Changes whenever the file of an account does. Costs one call of the system.
     pub fn stamp(&self, id: &Id) -> Option<Stamp> {
         disk::stamp(&self.path(id))

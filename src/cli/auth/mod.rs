@@ -1,5 +1,6 @@
 //! `ccproxy auth`: log in to providers, look at logins, log out. Works on the store; a running proxy sees it at once.
 
+mod accounts;
 mod browser;
 mod import;
 mod login;
@@ -39,8 +40,8 @@ pub(crate) enum Auth {
     Logout(logout::Logout),
     /// Copy the login of an installed CLI, once
     Import(import::Import),
-    /// List every stored login
-    Accounts(status::Accounts),
+    /// List every stored login and key that takes turns, and why each is or is not in use
+    Accounts(accounts::Accounts),
     /// List the commands that plugins bring
     Commands(plugin::Commands),
     /// Run a command that a plugin brings

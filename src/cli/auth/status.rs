@@ -1,4 +1,4 @@
-//! `ccproxy auth status` and `accounts`: how stored logins are, as the store says.
+//! `ccproxy auth status`: how stored logins are, as the store says.
 
 use ccproxy_core::oauth::Failure as Refusal;
 use ccproxy_providers::oauth::Logins;
@@ -24,17 +24,9 @@ pub(crate) struct Status {
     json: bool,
 }
 
-/// List every stored login
-#[derive(Debug, Args)]
-pub(crate) struct Accounts {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// One stored login.
-struct Account {
-    id: Id,
+pub(super) struct Account {
+    pub(super) id: Id,
     state: State,
     sealed: Option<bool>,
     record: Option<Record>,
@@ -72,19 +64,8 @@ impl Status {
     }
 }
 
-impl Accounts {
-    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let logins = super::logins(global, output)?;
-        block_on(async {
-            let accounts = accounts(&logins, None).await?;
-            print(&logins, &accounts, self.json, output).await;
-            Ok(())
-        })
-    }
-}
-
 /// Of one provider, or of all that have any.
-async fn accounts(logins: &Logins, provider: Option<&str>) -> Result<Vec<Account>, Failure> {
+pub(super) async fn accounts(logins: &Logins, provider: Option<&str>) -> Result<Vec<Account>, Failure> {
     let vault = logins.keeper().vault();
     let providers = match provider {
         Some(provider) => vec![provider.to_owned()],
@@ -121,9 +102,7 @@ async fn print(logins: &Logins, accounts: &[Account], json: bool, output: &mut O
     let vault = logins.keeper().vault();
     if json {
         let all: Vec<Value> = accounts.iter().map(Account::json).collect();
-        let key = vault.key().await;
-        let (seals, why) = seals(&key);
-        output.json(&json!({ "store": vault.folder(), "seals": seals, "why_not": why, "accounts": all }));
+        output.json(&store(logins, all).await);
         return;
     }
     let rows: Vec<Vec<String>> = accounts.iter().map(Account::row).collect();
@@ -134,6 +113,14 @@ async fn print(logins: &Logins, accounts: &[Account], json: bool, output: &mut O
     if accounts.iter().any(|account| account.sealed == Some(false)) {
         say_seal(logins, false, output).await;
     }
+}
+
+/// The store and what is in it, as JSON.
+pub(super) async fn store(logins: &Logins, accounts: Vec<Value>) -> Value {
+    let vault = logins.keeper().vault();
+    let key = vault.key().await;
+    let (seals, why) = seals(&key);
+    json!({ "store": vault.folder(), "seals": seals, "why_not": why, "accounts": accounts })
 }
 
 /// Says when a stored login is not sealed, and why.
@@ -162,7 +149,7 @@ impl Account {
         }
     }
 
-    fn row(&self) -> Vec<String> {
+    pub(super) fn row(&self) -> Vec<String> {
         let tokens = self.record.as_ref().map(|record| &record.tokens);
         let account = tokens.map(|tokens| tokens.account.clone()).unwrap_or_default();
         let left = tokens.and_then(|tokens| tokens.left()).map(|left| span(left.as_secs()));
@@ -184,7 +171,7 @@ impl Account {
         vec![provider, name, who, plan, state, stored.to_owned()]
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let tokens = self.record.as_ref().map(|record| &record.tokens);
         let reason = match &self.state {
             State::NeedsLogin(why) => Some(why.clone()),

@@ -49,7 +49,8 @@ impl Declared {
 
 /// Every plugin, by name, and what is odd about the lists that switch them.
 pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
-    let discovered = Search::of(loaded).discover();
+    let search = Search::of(loaded);
+    let discovered = search.discover();
     let settings = &loaded.settings.core.plugins;
     let mut plugins: Vec<Declared> = Vec::new();
     for (name, reason) in &discovered.broken {
@@ -86,7 +87,8 @@ pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
         }
     }
     let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
-    let oddities = settings.oddities(&names);
+    let mut oddities = settings.oddities(&names);
+    oddities.extend(search.balancer().strangers());
     (plugins, oddities)
 }
 

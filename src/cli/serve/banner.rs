@@ -211,8 +211,9 @@ mod tests {
 
     #[test]
     fn a_newcomer_sees_where_what_and_how() {
-        let credential =
-            |hint: &str| Some(Credential { kind: "passthrough", present: false, hint: hint.to_owned() });
+        let credential = |hint: &str| {
+            Some(Credential { kind: "passthrough", present: false, hint: hint.to_owned(), login: None })
+        };
         let banner = Banner {
             version: "0.1.0",
             addresses: vec!["http://127.0.0.1:8000".to_owned()],

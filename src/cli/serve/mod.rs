@@ -108,6 +108,7 @@ impl Serve {
             Proxy::start(settings, &server, search.discover(), search.logins().registry().clone()).await?;
         let logins = search.logins().clone();
         logins.keeper().announce_on(proxy.bus());
+        search.balancer().announce_on(proxy.bus());
         // A keyring that is slow is asked before anybody waits for it.
         tokio::spawn(async move {
             let vault = logins.keeper().vault();
@@ -131,6 +132,7 @@ impl Serve {
         }
         proxy.serve(server, shutdown).await;
         search.logins().keeper().settle(SETTLE).await;
+        search.balancer().settle();
         Ok(())
     }
 

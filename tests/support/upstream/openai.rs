@@ -95,7 +95,7 @@ pub fn response(text: &str) -> Value {
     response_of("completed", &json!([item]))
 }
 
-fn response_of(status: &str, output: &Value) -> Value {
+pub fn response_of(status: &str, output: &Value) -> Value {
     json!({
         "id": "resp_1", "object": "response", "created_at": 1_790_000_000, "status": status, "model": "gpt-5",
         "output": output, "error": null, "incomplete_details": null,
