@@ -56,8 +56,14 @@ pub fn discover(
     found.into_values().collect()
 }
 
+/// Reads and declares the plugin in this folder, whose name is the folder's.
+pub fn declare(engine: &Arc<Engine>, folder: &Path) -> Result<Arc<dyn PluginFactory>, DiscoveryError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    from_folder(engine, &name, folder)
+}
+
 /// The folders in a folder that want to be plugins, by name.
-pub(crate) fn plugin_folders(folder: &Path) -> BTreeMap<String, PathBuf> {
+pub fn plugin_folders(folder: &Path) -> BTreeMap<String, PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return BTreeMap::new() };
     let folders = entries.take(MAX_ENTRIES).flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;

@@ -8,6 +8,7 @@ pub mod data;
 pub mod handle;
 pub mod host;
 pub mod reference;
+pub mod testing;
 
 mod discovery;
 mod engine;
@@ -59,6 +60,7 @@ mod tests;
 mod witness;
 
 pub use breaker::BreakerSettings;
-pub use discovery::{Bundled, DiscoveryError, discover};
+pub use discovery::{Bundled, DiscoveryError, declare, discover, plugin_folders};
 pub use engine::Engine;
+pub use sources::is_of_tests;
 pub use watch::Watch;

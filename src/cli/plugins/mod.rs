@@ -7,6 +7,7 @@ mod list;
 mod run_task;
 mod settings;
 mod show;
+mod test;
 mod types;
 
 use clap::Subcommand;
@@ -27,6 +28,8 @@ pub(crate) enum Plugins {
     Settings(settings::Settings),
     /// Check declarations and settings of plugins
     Check(check::Check),
+    /// Run the tests of plugins
+    Test(test::Test),
     /// Copy a bundled plugin to a folder, for editing
     Eject(eject::Eject),
     /// Put stubs for editors and linters beside scripts
@@ -42,6 +45,7 @@ impl Plugins {
             Plugins::Show(command) => command.run(global, output),
             Plugins::Settings(command) => command.run(global, output),
             Plugins::Check(command) => command.run(global, output),
+            Plugins::Test(command) => command.run(global, output),
             Plugins::Eject(command) => command.run(global, output),
             Plugins::Types(command) => command.run(global, output),
             Plugins::RunTask(command) => command.run(global, output),
