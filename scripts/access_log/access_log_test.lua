@@ -1,12 +1,20 @@
 -- The lines in the file, in each format, and what must not get into one.
 
+local function lines(p)
+  local found = {}
+  for line in string.gmatch(p.file.read("access.log") or "", "([^\n]*)\n") do
+    table.insert(found, line)
+  end
+  return found
+end
+
 test("writes one JSON object for each exchange", function(t)
   local p = t.proxy()
   p:anthropic {}
   p:openai_chat { stream = true }
-  local lines = string.split(p.file.read("access.log"), "\n")
-  t.eq(#lines, 3, "two lines, each with its end")
-  t.has(ccproxy.json.decode(lines[1]), {
+  local written = lines(p)
+  t.eq(#written, 2)
+  t.has(ccproxy.json.decode(written[1]), {
     time = "2026-01-01T00:00:00.000Z",
     event = "request.completed",
     method = "POST",
@@ -17,7 +25,7 @@ test("writes one JSON object for each exchange", function(t)
     streamed = false,
     usage = { input_tokens = 10, output_tokens = 5 },
   })
-  t.has(ccproxy.json.decode(lines[2]), { format = "openai_chat", provider = "openai", streamed = true })
+  t.has(ccproxy.json.decode(written[2]), { format = "openai_chat", provider = "openai", streamed = true })
 end)
 
 test("writes the lines that web servers write", function(t)
@@ -36,15 +44,15 @@ test("an upstream that breaks off is a line, too", function(t)
   p.upstream:reply { say = "Hello", breaks = 600 }
   local res = p:anthropic { stream = true }
   t.contains(res.broken, "broke its answer off")
-  t.has(ccproxy.json.decode(p.file.read("access.log")), { event = "request.failed" })
+  t.has(ccproxy.json.decode(lines(p)[1]), { event = "request.failed" })
 end)
 
 test("a client cannot fake a line", function(t)
   local p = t.proxy { config = { format = "combined" } }
   p:get("/nowhere?a=%0A%22", { headers = { ["user-agent"] = 'a" 200 "\\' } })
-  local line = p.file.read("access.log")
-  t.eq(select(2, string.gsub(line, "\n", "")), 1)
-  t.contains(line, [["a\x22 200 \x22\x5c"]])
+  local written = lines(p)
+  t.eq(#written, 1)
+  t.contains(written[1], [["a\x22 200 \x22\x5c"]])
 end)
 
 test("some paths are left out, and lines can go to the log", function(t)
@@ -53,7 +61,9 @@ test("some paths are left out, and lines can go to the log", function(t)
   t.eq(#p.logs, 0)
   p:get("/plugins")
   t.eq(#p.logs, 1)
-  t.contains(p.logs[1].message, '"path":"/plugins"')
+  for _, line in ipairs(p.logs) do
+    t.contains(line.message, '"path":"/plugins"')
+  end
   t.eq(p.file.list(), {})
 end)
 

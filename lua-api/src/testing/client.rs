@@ -66,11 +66,9 @@ pub(super) struct Asked {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// The test goes on meanwhile.
-    pub(super) background: bool,
 }
 
-/// Reads what a test asks a model: fields of the body, and beside them `prompt`, `headers`, `path`, `provider`, `background`, `body`.
+/// Reads what a test asks a model: fields of the body, and beside them `prompt`, `headers`, `path`, `provider`, `body`.
 pub(super) fn question(
     lua: &Lua,
     house: &House,
@@ -84,8 +82,7 @@ pub(super) fn question(
         _ => args.table(1)?,
     };
     let (mut fields, mut path, mut headers) = (Map::new(), None, HeaderMap::new());
-    let (mut background, mut raw, mut prompt) = (false, None, None);
-    let mut provider = None;
+    let (mut provider, mut raw, mut prompt) = (None, None, None);
     for pair in given.pairs::<Value, Value>() {
         let (key, value) = pair?;
         let Value::String(key) = key else {
@@ -101,7 +98,6 @@ pub(super) fn question(
             ("provider", Value::String(text)) => provider = Some(text.to_string_lossy()),
             ("prompt", Value::String(text)) => prompt = Some(text.to_string_lossy()),
             ("body", Value::String(text)) => raw = Some(Bytes::copy_from_slice(&text.as_bytes())),
-            ("background", Value::Boolean(truth)) => background = *truth,
             (key, value) => {
                 let value = data::to_value(lua, value, LARGEST);
                 let value = value.map_err(|why| args.refuse(1, &format!("`{key}`: {why}")))?;
@@ -115,7 +111,7 @@ pub(super) fn question(
         (None, None) => format.front_door().to_owned(),
     };
     let body = raw.unwrap_or_else(|| body(format, fields, prompt));
-    Ok(Asked { method: Method::POST, path, headers, body, background })
+    Ok(Asked { method: Method::POST, path, headers, body })
 }
 
 /// The body in the order in which clients write it, the rest by name: the same request is the same bytes.
@@ -163,7 +159,7 @@ fn way_to(house: &House, provider: &str, format: Format) -> Result<String, Strin
     Ok(route.full_path())
 }
 
-/// Reads a plain request: `method`, `path`, `headers`, `json`, `body`, `background`.
+/// Reads a plain request: `method`, `path`, `headers`, `json`, `body`.
 pub(super) fn plain(
     lua: &Lua,
     function: &'static str,
@@ -175,7 +171,7 @@ pub(super) fn plain(
         Some(_) => (Some(args.utf8(1)?), 2),
         None => (None, 1),
     };
-    let options = args.options(place, &["method", "path", "headers", "json", "body", "background"])?;
+    let options = args.options(place, &["method", "path", "headers", "json", "body"])?;
     let method = match (method, options.text("method")?) {
         (Some(method), _) => method,
         (None, None) => Method::GET,
@@ -202,7 +198,7 @@ pub(super) fn plain(
             text.map_err(|why| options.refuse("json", &why.to_string()))?.into()
         }
     };
-    Ok(Asked { method, path, headers, body, background: options.flag("background")? })
+    Ok(Asked { method, path, headers, body })
 }
 
 /// A request on its way.

@@ -34,7 +34,7 @@ pub(super) struct ProxyHandle {
     file: Table,
 }
 
-const FIELDS: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     "upstream",
     "http",
     "kv",
@@ -47,6 +47,7 @@ const FIELDS: &[&str] = &[
     "request",
     "get",
     "post",
+    "start",
     "emit",
     "run_task",
     "command",
@@ -102,17 +103,44 @@ fn host(house: &House) -> Host {
     }
 }
 
-/// Sends it; gives the answer, or, when it goes on in the background, what stands for it.
-async fn send(lua: &Lua, house: &Arc<House>, asked: Asked) -> mlua::Result<Value> {
-    let background = asked.background;
+/// Sends it and waits for the answer.
+async fn send(lua: &Lua, house: &Arc<House>, asked: Asked) -> mlua::Result<Table> {
     let pending = Pending::start(house, asked).map_err(mlua::Error::runtime)?;
-    if background {
-        let handle = PendingHandle { pending, house: house.clone() };
-        return Ok(Value::UserData(lua.create_userdata(handle)?));
-    }
-    let answered = pending.wait(house).await;
-    Ok(Value::Table(sight::answer(lua, &answered)?))
+    sight::answer(lua, &pending.wait(house).await)
 }
+
+/// What a method of this name asks; `None`: there is no such one.
+fn asked(lua: &Lua, house: &House, name: &str, mut values: MultiValue) -> Option<mlua::Result<Asked>> {
+    Some(match name {
+        "anthropic" => client::question(
+            lua,
+            house,
+            "p:anthropic",
+            Format::Messages,
+            values.pop_front().unwrap_or(Value::Nil),
+        ),
+        "openai_chat" => client::question(
+            lua,
+            house,
+            "p:openai_chat",
+            Format::Chat,
+            values.pop_front().unwrap_or(Value::Nil),
+        ),
+        "openai_responses" => client::question(
+            lua,
+            house,
+            "p:openai_responses",
+            Format::Responses,
+            values.pop_front().unwrap_or(Value::Nil),
+        ),
+        "request" => client::plain(lua, "p:request", None, values),
+        "get" => client::plain(lua, "p:get", Some(Method::GET), values),
+        "post" => client::plain(lua, "p:post", Some(Method::POST), values),
+        _ => return None,
+    })
+}
+
+const ASKING: [&str; 6] = ["anthropic", "openai_chat", "openai_responses", "request", "get", "post"];
 
 impl UserData for ProxyHandle {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
@@ -139,28 +167,28 @@ impl UserData for ProxyHandle {
     }
 
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        for (name, function, format) in [
-            ("anthropic", "p:anthropic", Format::Messages),
-            ("openai_chat", "p:openai_chat", Format::Chat),
-            ("openai_responses", "p:openai_responses", Format::Responses),
-        ] {
-            methods.add_async_method(name, move |lua, this: UserDataRef<Self>, options: Value| {
-                let house = this.house.clone();
-                let asked = client::question(&lua, &house, function, format, options);
-                async move { send(&lua, &house, asked?).await }
-            });
-        }
-        for (name, function, method) in [
-            ("request", "p:request", None),
-            ("get", "p:get", Some(Method::GET)),
-            ("post", "p:post", Some(Method::POST)),
-        ] {
+        for name in ASKING {
             methods.add_async_method(name, move |lua, this: UserDataRef<Self>, values: MultiValue| {
                 let house = this.house.clone();
-                let asked = client::plain(&lua, function, method.clone(), values);
-                async move { send(&lua, &house, asked?).await }
+                let asked = asked(&lua, &house, name, values);
+                async move {
+                    match asked {
+                        Some(asked) => send(&lua, &house, asked?).await,
+                        None => Err(mlua::Error::runtime("no such request")),
+                    }
+                }
             });
         }
+        methods.add_method("start", |lua, this, mut values: MultiValue| {
+            let name = values.pop_front().unwrap_or(Value::Nil);
+            let name = Args::new("p:start", MultiValue::from_iter([name])).utf8(1)?;
+            let Some(asked) = asked(lua, &this.house, &name, values) else {
+                let known = ASKING.join("`, `");
+                return Err(mlua::Error::runtime(format!("`p:start` begins one of `{known}`")));
+            };
+            let pending = Pending::start(&this.house, asked?).map_err(mlua::Error::runtime)?;
+            Ok(PendingHandle { pending, house: this.house.clone() })
+        });
         methods.add_async_method("emit", |lua, this: UserDataRef<Self>, values: MultiValue| {
             let house = this.house.clone();
             async move { emit(&lua, &house, values).await }
@@ -269,6 +297,8 @@ async fn command(lua: &Lua, house: &House, values: MultiValue) -> mlua::Result<V
     data::from_value(lua, &said)
 }
 
+pub(super) const PENDING: &[&str] = &["wait", "so_far", "is_done", "leave"];
+
 /// A request in the background.
 pub(super) struct PendingHandle {
     pending: Pending,
@@ -290,11 +320,7 @@ impl UserData for PendingHandle {
             Ok(())
         });
         methods.add_meta_method(MetaMethod::Index, |_, _, key: Value| -> mlua::Result<Value> {
-            Err(no_field(
-                "a request in the background",
-                &key.to_string()?,
-                &["wait", "so_far", "is_done", "leave"],
-            ))
+            Err(no_field("a request in the background", &key.to_string()?, PENDING))
         });
     }
 }

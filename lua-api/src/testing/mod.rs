@@ -34,8 +34,8 @@ use crate::sources;
 
 /// Lua that a test, with its file, may run in all.
 const CPU: Duration = Duration::from_secs(10);
-/// Of that at a stretch: the clock of the budgets sleeps when no script has begun for five seconds.
-const STRETCH: Duration = Duration::from_secs(2);
+/// Of that at a stretch.
+const STRETCH: Duration = Duration::from_secs(1);
 /// Memory of a test's VM.
 const MEMORY: usize = 128 << 20;
 
@@ -107,4 +107,41 @@ pub struct Failure {
     pub notes: Vec<String>,
     /// What was logged meanwhile.
     pub log: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::EXTRAS;
+
+    /// The stub has what the objects of a test have.
+    #[test]
+    fn the_stub_describes_what_is_there() {
+        let stub = EXTRAS.iter().find(|(name, _)| *name == "test").expect("a stub").1;
+        let declared = |class: &str, local: &str, name: &str| {
+            let body = stub.split(&format!("---@class {class}\n")).nth(1).unwrap_or_default();
+            let own = body.lines().take_while(|line| line.starts_with("---"));
+            let field = |line: &str| line.starts_with(&format!("---@field {name} "));
+            own.into_iter().any(field) || stub.contains(&format!("function {local}:{name}("))
+        };
+        for name in table::FIELDS {
+            assert!(declared("ccproxy.Test", "t", name), "`t.{name}` is not in types/test.lua");
+        }
+        for (class, local, names) in [
+            ("ccproxy.test.Proxy", "Proxy", handle::FIELDS),
+            ("ccproxy.test.Pending", "Pending", handle::PENDING),
+            ("ccproxy.test.Upstream", "Upstream", network::UPSTREAM),
+            ("ccproxy.test.Http", "Http", network::HTTP),
+        ] {
+            for name in names {
+                assert!(declared(class, local, name), "`{local}.{name}` is not in types/test.lua");
+            }
+        }
+        for name in reply::OPTIONS {
+            assert!(
+                stub.contains(&format!("---@field {name}? ")),
+                "`{name}` of a reply is not in types/test.lua"
+            );
+        }
+    }
 }

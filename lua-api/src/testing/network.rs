@@ -17,6 +17,9 @@ use crate::handle::no_field;
 /// Most places that `every_cut` tries.
 const PLACES: usize = 5_000;
 
+pub(super) const UPSTREAM: &[&str] = &["reply", "always", "every_cut", "requests", "last", "count"];
+pub(super) const HTTP: &[&str] = &["on", "requests", "last", "count"];
+
 /// `p.upstream`.
 pub(super) struct Providers {
     pub(super) world: Arc<World>,
@@ -40,14 +43,16 @@ fn list(lua: &Lua, seen: &[Seen]) -> mlua::Result<Table> {
     lua.create_sequence_from(requests)
 }
 
-fn last(lua: &Lua, seen: &[Seen]) -> mlua::Result<Option<Table>> {
-    seen.last().map(|seen| sight::request(lua, seen)).transpose()
+fn last(lua: &Lua, seen: &[Seen], nobody: &str) -> mlua::Result<Table> {
+    seen.last().map_or_else(|| Err(mlua::Error::runtime(nobody)), |seen| sight::request(lua, seen))
 }
 
 impl UserData for Providers {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_field_method_get("requests", |lua, this| list(lua, &this.world.asked()));
-        fields.add_field_method_get("last", |lua, this| last(lua, &this.world.asked()));
+        fields.add_field_method_get("last", |lua, this| {
+            last(lua, &this.world.asked(), "no provider was asked anything")
+        });
         fields.add_field_method_get("count", |_, this| Ok(this.world.asked().len()));
     }
 
@@ -65,8 +70,7 @@ impl UserData for Providers {
             async move { every_cut(&lua, &world, &record, values).await }
         });
         methods.add_meta_method(MetaMethod::Index, |_, _, key: Value| -> mlua::Result<Value> {
-            let fields = ["reply", "always", "every_cut", "requests", "last", "count"];
-            Err(no_field("p.upstream", &key.to_string()?, &fields))
+            Err(no_field("p.upstream", &key.to_string()?, UPSTREAM))
         });
     }
 }
@@ -106,7 +110,9 @@ async fn every_cut(lua: &Lua, world: &World, record: &Record, values: MultiValue
 impl UserData for Outside {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_field_method_get("requests", |lua, this| list(lua, &this.world.fetched()));
-        fields.add_field_method_get("last", |lua, this| last(lua, &this.world.fetched()));
+        fields.add_field_method_get("last", |lua, this| {
+            last(lua, &this.world.fetched(), "the plugin asked no host anything")
+        });
         fields.add_field_method_get("count", |_, this| Ok(this.world.fetched().len()));
     }
 
@@ -129,7 +135,7 @@ impl UserData for Outside {
             Ok(())
         });
         methods.add_meta_method(MetaMethod::Index, |_, _, key: Value| -> mlua::Result<Value> {
-            Err(no_field("p.http", &key.to_string()?, &["on", "requests", "last", "count"]))
+            Err(no_field("p.http", &key.to_string()?, HTTP))
         });
     }
 }

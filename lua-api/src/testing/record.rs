@@ -9,9 +9,11 @@ use parking_lot::Mutex;
 use super::house::House;
 use super::snapshot::Snapshots;
 use crate::call::Allowed;
+use crate::cost::{Handler, Handlers};
 
-/// Virtual time after which a test that waits for nothing that could come is over.
-const FOREVER: Duration = Duration::from_secs(1000 * 86_400);
+/// Virtual time after which a test that waits for nothing that could come is over. Below the longest wait of tokio
+/// (2.2 years).
+const FOREVER: Duration = Duration::from_secs(700 * 86_400);
 
 /// A failed assertion, where it stands.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub(super) struct Record {
     /// The test's name.
     pub(super) name: String,
     pub(super) snapshots: Snapshots,
+    /// What calls into the test's VM are accounted to.
+    pub(super) handler: Arc<Handler>,
     /// Lua that the test may run in all.
     cpu: Duration,
     state: Mutex<State>,
@@ -56,7 +60,8 @@ impl Record {
         cpu: Duration,
     ) -> Arc<Self> {
         let (file, name) = (file.to_owned(), name.to_owned());
-        Arc::new(Record { folder, file, name, snapshots, cpu, state: Mutex::default() })
+        let handler = Handlers::default().get("test", "test");
+        Arc::new(Record { folder, file, name, snapshots, handler, cpu, state: Mutex::default() })
     }
 
     /// What a call into the test's VM may use.

@@ -56,7 +56,7 @@ pub(super) enum Cut {
     After(Vec<usize>),
 }
 
-const OPTIONS: &[&str] = &[
+pub(super) const OPTIONS: &[&str] = &[
     "status", "headers", "json", "body", "events", "say", "tool", "cut", "delay", "pause", "breaks", "refuse",
 ];
 

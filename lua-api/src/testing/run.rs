@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -18,6 +19,9 @@ use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::outcome;
 
+/// How often the clock of the budgets is woken.
+const AWAKE: Duration = Duration::from_secs(1);
+
 /// How a test runs.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -31,6 +35,7 @@ pub struct Rules {
 pub fn list(engine: &Arc<Engine>, subject: &Subject, file: &str) -> Result<Vec<Listed>, Box<Failure>> {
     let runtime = runtime().map_err(|why| Box::new(Failure { message: why, ..Failure::default() }))?;
     let _inside = runtime.enter();
+    let _awake = Watch::start(engine, Duration::MAX, || {});
     let loaded = case::load(engine, &subject.name, &subject.sources, file)
         .map_err(|fault| Box::new(failure_of(fault, file)))?;
     let listed =
@@ -52,7 +57,7 @@ pub fn run(
     let folder = subject.sources.folder.clone().unwrap_or_default();
     let record = Record::new(folder, file, name, rules.snapshots, CPU);
     let verdict = tracing::subscriber::with_default(logs.clone(), || match runtime() {
-        Ok(runtime) => runtime.block_on(within(rules.limit, async {
+        Ok(runtime) => runtime.block_on(within(engine, rules.limit, async {
             let loaded = case::load(engine, &subject.name, &subject.sources, file);
             match loaded {
                 Ok(loaded) => Bench { bench, subject, record: &record, logs: &logs, loaded }.run(name).await,
@@ -82,24 +87,50 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 }
 
 /// The real time is watched from outside: inside, it stands still.
-async fn within(limit: Duration, test: impl Future<Output = Verdict>) -> Verdict {
+async fn within(engine: &Arc<Engine>, limit: Duration, test: impl Future<Output = Verdict>) -> Verdict {
     let (late, over) = oneshot::channel::<()>();
-    let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(1);
-    let watch = std::thread::Builder::new().name("test-limit".to_owned()).spawn(move || {
-        if stopped.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            let _ = late.send(());
-        }
+    let _watch = Watch::start(engine, limit, move || {
+        let _ = late.send(());
     });
-    let verdict = tokio::select! {
+    tokio::select! {
         verdict = test => verdict,
         Ok(()) = over => Verdict::Failed(Failure {
             message: format!("took longer than {} s: it loops, or waits for what never comes", limit.as_secs_f64()),
             ..Failure::default()
         }),
-    };
-    let _ = stop.try_send(());
-    drop(watch);
-    verdict
+    }
+}
+
+/// A thread that looks at the real clock, until it is dropped.
+struct Watch {
+    _stop: SyncSender<()>,
+}
+
+impl Watch {
+    /// Calls `late` when the time is over.
+    fn start(engine: &Arc<Engine>, limit: Duration, late: impl FnOnce() + Send + 'static) -> Option<Watch> {
+        let (stop, stopped) = sync_channel::<()>(1);
+        let engine = engine.clone();
+        let watch = move || {
+            let (began, mut late) = (Instant::now(), Some(late));
+            loop {
+                // The clock of the budgets sleeps when no script has begun for a while; one that loops must not outlive that.
+                engine.clock.start();
+                let left = limit.saturating_sub(began.elapsed());
+                if left.is_zero()
+                    && let Some(late) = late.take()
+                {
+                    late();
+                }
+                let wait = if late.is_some() { left.min(AWAKE) } else { AWAKE };
+                if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        };
+        let started = std::thread::Builder::new().name("test-watch".to_owned()).spawn(watch);
+        started.ok().map(|_| Watch { _stop: stop })
+    }
 }
 
 struct Bench<'a> {
@@ -134,7 +165,7 @@ impl Bench<'_> {
             Ok(Begun::alone(script.vm.trampoline.call_async((case.run, t))))
         };
         let done = |_: &Arc<crate::script::Script>, values| outcome::plain(values).map(|_| ());
-        let ran = call(script, self.record.allowed(), gone, begin, done).get().await;
+        let ran = call(script, &self.record.handler, self.record.allowed(), gone, begin, done).get().await;
         let verdict = self.judge(ran, case.line);
         for house in self.record.houses() {
             house.proxy.shutdown().await;

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ccproxy_core::store::Clock;
 use mlua::{MultiValue, Table, Value};
@@ -20,10 +20,12 @@ use crate::script::Script;
 
 /// Largest file that `t.read` reads.
 const LARGEST: u64 = 8 << 20;
+/// Longest `t.advance`.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 /// Most proxies of one test.
 const PROXIES: usize = 64;
 
-const FIELDS: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     "eq", "ne", "has", "truthy", "falsy", "near", "contains", "lacks", "matches", "raises", "fail",
     "snapshot", "proxy", "advance", "now", "read", "skip", "name",
 ];
@@ -51,7 +53,11 @@ pub(super) fn table(script: &Arc<Script>, stand: &Arc<Stand>) -> mlua::Result<Ta
     t.raw_set(
         "advance",
         lua.create_async_function(|_, values: MultiValue| async move {
-            let time = Args::new("t.advance", own(values)).duration(1)?;
+            let args = Args::new("t.advance", own(values));
+            let time = args.duration(1)?;
+            if time > LONGEST {
+                return Err(args.refuse(1, "at most a year"));
+            }
             // Nothing moves the clock but that everybody waits; so whatever is due on the way happens in its turn.
             tokio::time::sleep(time).await;
             Ok(())

@@ -130,7 +130,7 @@ impl World {
             Ok(Reply::read(&script.vm.lua, "t.reply", value)?)
         };
         let allowed = self.record.allowed();
-        let made = call(script, allowed, gone, begin, finish).get().await;
+        let made = call(script, &self.record.handler, allowed, gone, begin, finish).get().await;
         made.map_err(|fault| {
             let told = crate::script::told(fault);
             self.record.failed_aside(&format!("the function that answers for the network failed: {told}"));

@@ -21,7 +21,7 @@ end)
 test("a person decides, and may change the arguments", function(t)
   local p = t.proxy { config = { hold = true } }
   p.upstream:reply { tool = { name = "Bash", input = { command = "ls" } } }
-  local pending = p:anthropic { background = true }
+  local pending = p:start("anthropic")
   t.advance("1s")
   t.falsy(pending:is_done())
   local waiting = p:get("/permissions").json.permissions

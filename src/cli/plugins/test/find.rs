@@ -22,6 +22,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether there are any. Of one that cannot be read that is told when it is run.
+    fn has_tests(&self) -> bool {
+        self.read().map_or(true, |(_, files)| !files.is_empty())
+    }
+
     /// The plugin and the files to run, as they are now.
     pub(super) fn read(&self) -> Result<(Subject, Vec<String>), String> {
         let subject = Subject::read(&self.folder)?;
@@ -65,7 +70,8 @@ fn by_path(path: &Path) -> Result<Vec<Found>, Failure> {
     let path = path.canonicalize().map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
     if path.is_dir() {
         if path.join(MAIN).is_file() {
-            return Ok(vec![Found { folder: path, only: None }]);
+            let found = Found { folder: path, only: None };
+            return Ok(if found.has_tests() { vec![found] } else { Vec::new() });
         }
         let below = inside(&path);
         if !below.is_empty() {
@@ -115,8 +121,7 @@ fn inside(folder: &Path) -> Vec<Found> {
     let plugins = plugin_folders(folder).into_values();
     plugins
         .map(|folder| Found { folder: folder.canonicalize().unwrap_or(folder), only: None })
-        // One that cannot be read is told of when it is run.
-        .filter(|found| found.read().map_or(true, |(_, files)| !files.is_empty()))
+        .filter(Found::has_tests)
         .collect()
 }
 
