@@ -101,8 +101,8 @@ fn the_guide_shows_every_host_module_at_work() {
     let lua = |path: &std::path::PathBuf| path.extension().is_some_and(|ending| ending == "lua");
     for stub in stubs.map(|stub| stub.unwrap().path()).filter(lua) {
         let name = stub.file_stem().unwrap().to_string_lossy().into_owned();
-        let called =
-            ["ccproxy", "body", "luau", "test"].contains(&&*name) || code.contains(&format!("ccproxy.{name}"));
+        let called = ["ccproxy", "body", "luau", "test"].contains(&&*name)
+            || code.contains(&format!("ccproxy.{name}"));
         assert!(called, "`ccproxy.{name}` is not at work in the guide");
     }
 }

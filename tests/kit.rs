@@ -229,3 +229,152 @@ fn a_save_runs_what_it_touches() {
         child.kill().await.unwrap();
     });
 }
+
+#[test]
+fn a_new_plugin_of_every_kind_runs_and_its_tests_pass() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        for kind in ["middleware", "hooks", "routes", "task", "auth"] {
+            let name = format!("my_{kind}");
+            let words = ["plugins", "new", &name, "--kind", kind, "--path", &path];
+            let (code, out, errors) = cli(Config::new(), &words).await;
+            assert_eq!(code, 0, "{out}{errors}");
+            assert_eq!(out.matches("  ccproxy ").count(), 3, "{out}");
+            let main = folder.path().join(&name).join("plugin.lua");
+            std::fs::write(&main, std::fs::read_to_string(&main).unwrap() + "-- mine\n").unwrap();
+            let (code, _, errors) = cli(Config::new(), &words).await;
+            assert!(code == 1 && errors.contains("exists"), "{errors}");
+            assert!(std::fs::read_to_string(&main).unwrap().ends_with("-- mine\n"), "nothing is overwritten");
+            assert_eq!(cli(Config::new(), &[&words[..], &["--force"]].concat()).await.0, 0);
+            assert!(!std::fs::read_to_string(&main).unwrap().contains("-- mine"));
+        }
+        let (code, report) = told(&[&path, "--ci"]).await;
+        assert_eq!(code, 0, "{report:#}");
+        let config = Config::new().without_scripts();
+        let (code, out, errors) = cli(config, &["plugins", "check", &path, "--json"]).await;
+        let checked: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{errors}"));
+        assert_eq!(code, 0, "{checked:#}");
+        for plugin in checked["plugins"].as_array().unwrap() {
+            assert_eq!(plugin["findings"], serde_json::json!([]), "{plugin:#}");
+        }
+        let proxy = support::Proxy::start(Config::new().without_scripts().arg("--scripts").arg(&path)).await;
+        for kind in ["middleware", "hooks", "routes", "task", "auth"] {
+            assert_eq!(proxy.plugin(&format!("my_{kind}")).await["state"], "active", "{}", proxy.log());
+        }
+        proxy.stop().await;
+        for odd in ["My", "a__b", "1a", "a-b", ""] {
+            let (code, _, errors) = cli(Config::new(), &["plugins", "new", odd, "--path", &path]).await;
+            assert!(code == 1 && errors.contains("no name for a plugin"), "{odd}: {errors}");
+        }
+    });
+}
+
+const ODD: &str = r#"-- ccproxy.odd() in a comment is nobody's business
+return {
+  name = "odd",
+  version = "1.0.0",
+  capabilities = { "kv", "http:a.example", "filez" },
+  config = { limit = ccproxy.schema.integer { default = 1 } },
+  setup = function(plugin, previous, more) ccproxy.file.append("x", "ccproxy.odd()") end,
+  tasks = { { name = "a", every = "EVERY", run = function() ccproxy.kv.gett("x") end } },
+  KEY = {},
+}
+"#;
+
+#[test]
+fn mistakes_of_a_script_are_told_with_their_place() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = folder.path().join("odd");
+        std::fs::create_dir(&plugin).unwrap();
+        let check = async |every: &str, key: &str, words: &[&str]| {
+            std::fs::write(plugin.join("plugin.lua"), ODD.replace("EVERY", every).replace("KEY", key))
+                .unwrap();
+            let path = plugin.display().to_string();
+            let words = [&["plugins", "check", &path, "--no-types"], words].concat();
+            let (code, out, errors) = cli(Config::new().without_scripts(), &words).await;
+            (code, format!("{out}{errors}"))
+        };
+        let (code, text) = check("1m", "middleware", &[]).await;
+        assert_eq!(code, 1, "{text}");
+        for part in [
+            "odd/plugin.lua:5:26: the capability `http:a.example` is not used",
+            "odd/plugin.lua:5:44: there is no capability `filez`; did you mean `files`?",
+            "odd/plugin.lua:7:38: `setup` gets 2 at most",
+            "odd/plugin.lua:7:44: `ccproxy.file` needs the capability `files`",
+            "odd/plugin.lua:8:58: there is no `ccproxy.kv.gett`; did you mean `ccproxy.kv.get`?",
+            "    8 |   tasks = { {",
+            "^^^^^^^^^^^^^^^\n",
+        ] {
+            assert!(text.contains(part), "no `{part}` in: {text}");
+        }
+        assert!(!text.contains("ccproxy.odd"), "{text}");
+        let (_, text) = check("soon", "middlewares", &[]).await;
+        for part in [
+            "plugin.lua:9:3: `middlewares`: unknown key; did you mean `middleware`?",
+            "plugin.lua:8:27: `tasks[1].every`",
+        ] {
+            assert!(text.contains(part), "no `{part}` in: {text}");
+        }
+        std::fs::write(plugin.join("price.lua"), "return {\n  of = function( end\n}").unwrap();
+        let (code, text) = check("1m", "middleware", &["--json"]).await;
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert!(code == 1 && report["ok"] == false, "{report:#}");
+        let findings = report["plugins"][0]["findings"].as_array().unwrap();
+        let of_price =
+            findings.iter().find(|finding| finding["file"].as_str().unwrap().ends_with("price.lua"));
+        assert_eq!(of_price.unwrap()["line"], 2, "{report:#}");
+        let config = Config::new().without_scripts();
+        let (code, _, errors) = cli(config, &["plugins", "check", "/"]).await;
+        assert!(code == 1 && errors.contains("there is no plugin in `/`"), "{errors}");
+    });
+}
+
+/// With the checker that is named, where it is installed.
+#[test]
+fn types_are_checked_where_the_checker_is_installed() {
+    run(async {
+        let path = std::env::var("PATH").unwrap();
+        let there = std::process::Command::new("emmylua_check").arg("--version").output();
+        let (_home, folder) = copy("pricing");
+        std::fs::write(
+            folder.join("plugin.lua"),
+            "---@type ccproxy.Plugin\nreturn { name = \"pricing\", version = \"1.0.0\", setup = function() ccproxy.log.info(5) end }\n",
+        )
+        .unwrap();
+        let words = ["plugins", "check", &folder.display().to_string()];
+        let (code, out, errors) = cli(Config::new().env("PATH", &path), &words).await;
+        assert_eq!(code, 0, "warnings are no mistakes: {out}{errors}");
+        match there.is_ok_and(|output| output.status.success()) {
+            true => assert!(
+                out.contains("plugin.lua:2:") && out.contains("[param-type-mismatch]"),
+                "{out}{errors}"
+            ),
+            false => assert!(errors.contains("types are not checked"), "{out}{errors}"),
+        }
+    });
+}
+
+#[test]
+fn an_ejected_plugin_brings_its_tests() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        let (code, out, errors) =
+            cli(Config::new(), &["plugins", "eject", "request_id", "--to", &path]).await;
+        assert_eq!(code, 0, "{out}{errors}");
+        let (code, report) = told(&[&path, "--ci"]).await;
+        assert!(code == 0 && report["passed"].as_u64() >= Some(3), "{report:#}");
+    });
+}
+
+#[test]
+fn the_tests_of_the_cookbook_pass() {
+    run(async {
+        let (code, report) = told(&[&format!("{ROOT}/scripts/examples"), "--ci", "--timeout", "60s"]).await;
+        assert_eq!(code, 0, "{report:#}");
+        assert!(report["passed"].as_u64() >= Some(20), "{report:#}");
+    });
+}

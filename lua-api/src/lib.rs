@@ -7,6 +7,7 @@ pub mod api;
 pub mod data;
 pub mod handle;
 pub mod host;
+pub mod lint;
 pub mod reference;
 pub mod testing;
 

@@ -4,6 +4,7 @@ mod check;
 mod declared;
 mod eject;
 mod list;
+mod new;
 mod run_task;
 mod settings;
 mod show;
@@ -28,6 +29,8 @@ pub(crate) enum Plugins {
     Settings(settings::Settings),
     /// Check declarations and settings of plugins
     Check(check::Check),
+    /// Make a new plugin, with tests
+    New(new::New),
     /// Run the tests of plugins
     Test(test::Test),
     /// Copy a bundled plugin to a folder, for editing
@@ -45,6 +48,7 @@ impl Plugins {
             Plugins::Show(command) => command.run(global, output),
             Plugins::Settings(command) => command.run(global, output),
             Plugins::Check(command) => command.run(global, output),
+            Plugins::New(command) => command.run(global, output),
             Plugins::Test(command) => command.run(global, output),
             Plugins::Eject(command) => command.run(global, output),
             Plugins::Types(command) => command.run(global, output),
