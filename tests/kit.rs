@@ -310,7 +310,7 @@ fn mistakes_of_a_script_are_told_with_their_place() {
         ] {
             assert!(text.contains(part), "no `{part}` in: {text}");
         }
-        assert!(!text.contains("ccproxy.odd"), "{text}");
+        assert!(!text.contains("there is no `ccproxy.odd`"), "{text}");
         let (_, text) = check("soon", "middlewares", &[]).await;
         for part in [
             "plugin.lua:9:3: `middlewares`: unknown key; did you mean `middleware`?",
