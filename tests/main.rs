@@ -39,6 +39,7 @@ mod plugins;
 mod refusals;
 mod reload;
 mod saves;
+mod sharing;
 mod tidy;
 mod traffic;
 mod vendors;

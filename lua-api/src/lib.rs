@@ -61,7 +61,7 @@ mod tests;
 mod witness;
 
 pub use breaker::BreakerSettings;
-pub use discovery::{Bundled, DiscoveryError, declare, discover, plugin_folders};
+pub use discovery::{Bundled, DiscoveryError, declare, discover, name_of, plugin_folders};
 pub use engine::Engine;
 pub use sources::is_of_tests;
 pub use watch::Watch;

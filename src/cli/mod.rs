@@ -71,7 +71,7 @@ enum Command {
     Dev(Box<dev::Dev>),
     /// Open a session inside a plugin of `ccproxy dev`
     Lua(lua::Lua),
-    /// Look at plugins, check them, copy a bundled one out
+    /// Look at plugins, check them, take them from others, copy a bundled one out
     #[command(subcommand)]
     Plugins(plugins::Plugins),
     /// Look at the configuration, check it, write a first one

@@ -4,7 +4,7 @@ mod browser;
 mod import;
 mod login;
 mod logout;
-mod prompt;
+pub(super) mod prompt;
 mod providers;
 mod refresh;
 mod status;
