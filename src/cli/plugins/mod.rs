@@ -7,6 +7,7 @@ mod eject;
 mod list;
 mod new;
 mod remove;
+mod replay;
 mod run_task;
 mod settings;
 mod share;
@@ -37,6 +38,8 @@ pub(crate) enum Plugins {
     New(new::New),
     /// Run the tests of plugins
     Test(test::Test),
+    /// Show what a plugin would change in recorded exchanges
+    Replay(replay::Replay),
     /// Add a plugin of somebody: a folder, an archive, a git repository
     Add(add::Add),
     /// Update plugins that were added
@@ -60,6 +63,7 @@ impl Plugins {
             Plugins::Check(command) => command.run(global, output),
             Plugins::New(command) => command.run(global, output),
             Plugins::Test(command) => command.run(global, output),
+            Plugins::Replay(command) => command.run(global, output),
             Plugins::Add(command) => command.run(global, output),
             Plugins::Update(command) => command.run(global, output),
             Plugins::Remove(command) => command.run(global, output),

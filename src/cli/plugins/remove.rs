@@ -42,7 +42,7 @@ pub(crate) struct Remove {
 impl Remove {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
-        let folder = self.folder.clone().map_or_else(|| loaded.folders.plugins(), |folder| folder);
+        let folder = self.folder.clone().unwrap_or_else(|| loaded.folders.plugins());
         let lock = Lock::read(&folder)?;
         for name in &self.names {
             let entry = lock.find(name).ok_or_else(|| not_added(name, &lock))?;

@@ -68,7 +68,7 @@ struct Report {
 impl Update {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
-        let folder = self.folder.clone().map_or_else(|| loaded.folders.plugins(), |folder| folder);
+        let folder = self.folder.clone().unwrap_or_else(|| loaded.folders.plugins());
         let lock = Lock::read(&folder)?;
         let entries: Vec<&Locked> = match self.names.as_slice() {
             [] => lock.plugins().iter().collect(),

@@ -28,7 +28,7 @@ fn tar(entries: &[(EntryType, &[u8], &[u8])]) -> Vec<u8> {
     archive.into_inner().unwrap().finish().unwrap()
 }
 
-fn file<'a>(name: &'a [u8]) -> (EntryType, &'a [u8], &'a [u8]) {
+fn file(name: &[u8]) -> (EntryType, &[u8], &[u8]) {
     (EntryType::Regular, name, b"return {}")
 }
 

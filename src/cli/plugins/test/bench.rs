@@ -21,14 +21,14 @@ const KEY: &str = "test-key";
 const MOST: usize = 64;
 
 /// The workbench of the program.
-pub(super) struct Bench {
+pub(in crate::cli::plugins) struct Bench {
     engine: Arc<Engine>,
     /// Where other plugins are looked for, after the folder beside the tested one.
     folders: Vec<PathBuf>,
 }
 
 impl Bench {
-    pub(super) fn new(engine: Arc<Engine>, folders: Vec<PathBuf>) -> Self {
+    pub(in crate::cli::plugins) fn new(engine: Arc<Engine>, folders: Vec<PathBuf>) -> Self {
         Bench { engine, folders }
     }
 

@@ -1,6 +1,6 @@
 //! `ccproxy plugins test`: runs the tests of plugins in the real host, without a network.
 
-mod bench;
+pub(super) mod bench;
 mod find;
 mod report;
 mod run;
