@@ -54,6 +54,8 @@ fn a_plugin_is_shown_then_asked_about_then_added_and_runs() {
             assert!(lock.contains(part), "{part}: {lock}");
         }
         assert!(machine.done(&["check", "quota"]).await.contains("quota: enabled"));
+        let errors = machine.refused(&["add", "src/quota", "--only", "other", "--yes", "--force"]).await;
+        assert!(errors.contains("holds no plugin `other`"), "{errors}");
         let errors = machine.refused(&["add", "src/quota", "--yes"]).await;
         assert!(errors.contains("there already") && errors.contains("plugins update quota"), "{errors}");
     });

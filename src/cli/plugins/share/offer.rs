@@ -57,7 +57,12 @@ impl Offer {
             let rights = rights::of(factory.manifest());
             Ok(Offer { source, revision: fetched.revision.clone(), tree, rights, factory })
         };
-        picked.into_iter().map(offer).collect()
+        let offers: Vec<Offer> = picked.into_iter().map(offer).collect::<Result<_, Failure>>()?;
+        // A plugin that is the whole source has no folder that could be told apart before.
+        match only.iter().find(|name| offers.iter().all(|offer| offer.name() != *name)) {
+            Some(name) => Err(Failure::new(format!("`{}` holds no plugin `{name}`", source.text()))),
+            None => Ok(offers),
+        }
     }
 }
 
