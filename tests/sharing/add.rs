@@ -140,12 +140,12 @@ fn nothing_runs_and_nothing_broken_is_added() {
 fn what_is_said_of_a_plugin_cannot_look_like_something_else() {
     support::run(async {
         let machine = Machine::new();
-        let text = "Nice\\n  may touch   nothing\\27[2K\\27[1A";
+        let text = "Nice\\n  may touch   nothing\\27[2K\\27[1A\\u{202e}";
         let main = plugin("quota", "1.0.0", "capabilities = { \"kv\" },").replace("Says its version", text);
         write(&machine.path("src/quota"), &main);
         let out = machine.done(&["add", "src/quota", "--yes"]).await;
         assert!(out.contains("quota 1.0.0: Nice may touch nothing"), "{out}");
-        assert!(!out.contains('\u{1b}'), "{out}");
+        assert!(!out.contains('\u{1b}') && !out.contains('\u{202e}'), "{out}");
         assert_eq!(out.lines().filter(|line| line.starts_with("  may touch")).count(), 1, "{out}");
     });
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::offer::Offer;
 use super::tree::sum;
+use crate::cli::plain;
 
 /// Lines about it: what it is, where it comes from, what it may touch, where it takes part.
 pub(crate) fn lines(offer: &Offer) -> Vec<String> {
@@ -73,7 +74,7 @@ pub(crate) fn json(offer: &Offer) -> Value {
 
 /// One line, whatever the author wrote: a description must not look like a line of ours.
 fn flat(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain::line(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn described(manifest: &Manifest) -> String {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use ring::digest::{Context, SHA256, digest};
 
+use crate::cli::plain;
+
 /// Most files of a source, and most bytes of them all.
 pub(super) const MOST_FILES: usize = 8192;
 pub(super) const MOST_BYTES: u64 = 64 << 20;
@@ -208,11 +210,9 @@ pub(super) fn check_path(path: &str) -> Result<(), String> {
         if part.is_empty() || part == "." {
             return wrong("is no plain path");
         }
-        // `\` and `:` are separators elsewhere; such ends are dropped elsewhere.
-        let odd = |c: char| {
-            c.is_control() || matches!(c, '\\' | ':' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
-        if part.chars().any(odd) || part.ends_with(['.', ' ']) || part.starts_with(' ') {
+        // `\` and `:` are separators elsewhere; such ends are dropped elsewhere; and what cannot be seen misleads.
+        let unseen = plain::line(part) != part;
+        if unseen || part.contains(['\\', ':']) || part.ends_with(['.', ' ']) || part.starts_with(' ') {
             return wrong("is a name that not every system takes");
         }
     }
