@@ -1,4 +1,5 @@
-//! Embeds `scripts/` in the binary: one entry a plugin, with its Lua files by relative path.
+//! Embeds `scripts/` in the binary: one entry a plugin, with its Lua files by relative path. Its tests stand apart:
+//! they are no part of the plugin, and only copied out with it.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -8,12 +9,24 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=scripts");
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("scripts");
+    let target = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
+    fs::write(target.join("bundled.rs"), list(&root, |file| !is_of_tests(file) && file.ends_with(".lua"))?)?;
+    fs::write(target.join("bundled_tests.rs"), list(&root, is_of_tests)?)
+}
+
+/// As `ccproxy_lua::is_of_tests` has it, and the snapshots.
+fn is_of_tests(file: &str) -> bool {
+    file.ends_with("_test.lua") || file.starts_with("tests/") || file.ends_with(".snap")
+}
+
+/// The plugins as an expression, with those of their files that are wanted.
+fn list(root: &Path, wanted: fn(&str) -> bool) -> io::Result<String> {
     let mut text = "&[\n".to_owned();
-    for folder in sorted(&root)?.iter().filter(|path| path.join("plugin.lua").is_file()) {
+    for folder in sorted(root)?.iter().filter(|path| path.join("plugin.lua").is_file()) {
         let mut files = Vec::new();
         collect(folder, &mut files)?;
-        let _ = writeln!(text, "    ({:?}, &[", name(&root, folder));
-        for file in &files {
+        let _ = writeln!(text, "    ({:?}, &[", name(root, folder));
+        for file in files.iter().filter(|file| wanted(&name(folder, file))) {
             let _ = writeln!(
                 text,
                 "        ({:?}, include_str!({:?})),",
@@ -24,15 +37,14 @@ fn main() -> io::Result<()> {
         text.push_str("    ]),\n");
     }
     text.push_str("]\n");
-    let target = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?).join("bundled.rs");
-    fs::write(target, text)
+    Ok(text)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for path in sorted(folder)? {
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "lua") {
+        } else if path.extension().is_some_and(|extension| extension == "lua" || extension == "snap") {
             files.push(path);
         }
     }

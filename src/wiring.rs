@@ -23,6 +23,9 @@ use crate::config::{Loaded, Lua};
 /// The plugins of `scripts/`, as the build found them.
 pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
+/// Their tests, which only go where a plugin is copied to.
+pub(crate) const BUNDLED_TESTS: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled_tests.rs"));
+
 /// Where plugins are looked for and what they may use: enough to look again after a change.
 #[derive(Clone)]
 pub(crate) struct Search {

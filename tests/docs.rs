@@ -93,6 +93,30 @@ fn the_blocks_of_the_guide_run() {
     });
 }
 
+/// A file `*_test.lua` of the guide holds tests of the plugin that follows it.
+#[test]
+fn the_tests_of_the_guide_pass() {
+    support::run(async {
+        let mut tested = 0;
+        for Block { lua, files, .. } in blocks() {
+            if !files.iter().any(|(file, _)| file.ends_with("_test.lua")) {
+                continue;
+            }
+            let name = lua.split("name = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            write_script(folder.path(), name, &lua);
+            for (file, text) in files {
+                std::fs::write(folder.path().join(name).join(file), text).unwrap();
+            }
+            let path = folder.path().display().to_string();
+            let (code, out, errors) = cli(Config::new(), &["plugins", "test", &path, "--ci"]).await;
+            assert_eq!(code, 0, "{out}{errors}");
+            tested += 1;
+        }
+        assert!(tested > 0, "no test is shown");
+    });
+}
+
 /// Every namespace of the host is called by a block of the guide.
 #[test]
 fn the_guide_shows_every_host_module_at_work() {
@@ -101,8 +125,8 @@ fn the_guide_shows_every_host_module_at_work() {
     let lua = |path: &std::path::PathBuf| path.extension().is_some_and(|ending| ending == "lua");
     for stub in stubs.map(|stub| stub.unwrap().path()).filter(lua) {
         let name = stub.file_stem().unwrap().to_string_lossy().into_owned();
-        let called =
-            ["ccproxy", "body", "luau"].contains(&&*name) || code.contains(&format!("ccproxy.{name}"));
+        let called = ["ccproxy", "body", "luau", "test"].contains(&&*name)
+            || code.contains(&format!("ccproxy.{name}"));
         assert!(called, "`ccproxy.{name}` is not at work in the guide");
     }
 }

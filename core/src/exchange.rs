@@ -4,12 +4,13 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 use serde::Serialize;
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use crate::choice::Chosen;
 use crate::document::Document;

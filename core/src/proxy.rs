@@ -15,13 +15,13 @@ use crate::generation::Generation;
 use crate::hooks::{self, Bus};
 use crate::oauth;
 use crate::pipeline::Pipeline;
-use crate::plugin::{PluginFactory, Services};
+use crate::plugin::{PluginFactory, Services, TaskSpec};
 use crate::registry::{self, Build, Entry};
 use crate::retired::Retired;
 use crate::routes::core_routes;
 use crate::scheduler::Schedule;
 use crate::secret::Secret;
-use crate::server::{Drain, Phase, Server};
+use crate::server::{Drain, Guard, Phase, Server};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::traffic::Traffic;
@@ -52,6 +52,20 @@ pub struct Proxy {
     workbench: OnceLock<Secret>,
 }
 
+/// What a proxy stands on, beside its settings.
+pub struct House {
+    /// The rules for who may speak to it.
+    pub guard: Arc<Guard>,
+    /// The end of its server.
+    pub drain: Drain,
+    /// The client side.
+    pub upstream: Upstream,
+    /// What plugins keep.
+    pub store: Store,
+    /// The OAuth providers that stay; those of plugins come and go in it.
+    pub oauth: Arc<oauth::Registry>,
+}
+
 /// The plugins that discovery found.
 #[derive(Default)]
 pub struct Discovered {
@@ -70,9 +84,16 @@ impl Proxy {
         discovered: Discovered,
         oauth: Arc<oauth::Registry>,
     ) -> Result<Arc<Self>> {
-        let upstream = Arc::new(Upstream::new(settings.upstream.clone())?);
+        let upstream = Upstream::new(settings.upstream.clone())?;
+        let store = Store::default();
+        let house = House { guard: server.guard(), drain: server.drain(), upstream, store, oauth };
+        Ok(Self::start_in(house, settings, discovered).await)
+    }
+
+    /// The same in a house of one's own, with or without a server.
+    pub async fn start_in(house: House, settings: Settings, discovered: Discovered) -> Arc<Self> {
         let empty = Arc::new(Generation::assemble(0, Vec::new(), &[], Vec::new()));
-        let pipeline = Pipeline::new(server.guard(), empty, settings.upstream.max_answer);
+        let pipeline = Pipeline::new(house.guard, empty, settings.upstream.max_answer);
         let routing = Routing::new(settings.routing.clone());
         let proxy = Arc::new_cyclic(|me| Proxy {
             settings,
@@ -80,9 +101,9 @@ impl Proxy {
             pipeline,
             bus: Arc::new(Bus::default()),
             services: Arc::new(Services::default()),
-            upstream,
-            store: Arc::new(Store::default()),
-            oauth,
+            upstream: Arc::new(house.upstream),
+            store: Arc::new(house.store),
+            oauth: house.oauth,
             traffic: Arc::default(),
             me: me.clone(),
             schedules: Mutex::new(BTreeMap::new()),
@@ -93,10 +114,10 @@ impl Proxy {
             drain: OnceLock::new(),
             workbench: OnceLock::new(),
         });
-        let _ = proxy.drain.set(server.drain());
+        let _ = proxy.drain.set(house.drain);
         proxy.reload(discovered).await;
         proxy.emit(hooks::Kind::AppStartup, json!({ "version": env!("CARGO_PKG_VERSION") }));
-        Ok(proxy)
+        proxy
     }
 
     /// Builds a new generation of what was discovered and swaps it in once. A plugin that does not load
@@ -221,8 +242,18 @@ impl Proxy {
         self.schedules.lock().get(plugin).map(|(_, schedule)| schedule.status()).unwrap_or_default()
     }
 
+    /// The client side.
+    pub fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    /// Where plugins keep what outlives reloads.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// Runs a task of a plugin now.
-    pub(crate) async fn run_task(&self, plugin: &str, task: &str) -> Result<Value> {
+    pub async fn run_task(&self, plugin: &str, task: &str) -> Result<Value> {
         let schedule = self.schedules.lock().get(plugin).map(|(_, schedule)| schedule.clone());
         match schedule {
             Some(schedule) => schedule.run_now(task).await,
@@ -242,8 +273,11 @@ impl Proxy {
             let kept = schedules.remove(name).filter(|(fingerprint, _)| *fingerprint == entry.fingerprint);
             let schedule = kept.unwrap_or_else(|| {
                 let tasks = entry.manifest.tasks.iter().enumerate();
+                // On a clock that tests move, a task is due when it says so.
+                let jitter = |spec: &TaskSpec| if self.store.clock().is_set() { 0.0 } else { spec.jitter };
+                let spec = |spec: &TaskSpec| TaskSpec { jitter: jitter(spec), ..spec.clone() };
                 let tasks =
-                    tasks.filter_map(|(index, spec)| Some((spec.clone(), runtime.task(index)?))).collect();
+                    tasks.filter_map(|(index, task)| Some((spec(task), runtime.task(index)?))).collect();
                 (entry.fingerprint, Arc::new(Schedule::start(name, tasks)))
             });
             next.insert(name.clone(), schedule);

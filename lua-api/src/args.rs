@@ -129,7 +129,9 @@ impl Args {
     /// An argument of the right type that will not do.
     pub(crate) fn refuse(&self, place: usize, reason: &str) -> mlua::Error {
         // Methods are named with their object, functions within the `ccproxy` table.
-        let table = if self.function.contains(':') { "" } else { "ccproxy." };
+        let method = self.function.contains(':');
+        let of_test = self.function.starts_with("t.") || self.function.starts_with("test");
+        let table = if method || of_test { "" } else { "ccproxy." };
         mlua::Error::runtime(format!("bad argument #{place} to `{table}{}`: {reason}", self.function))
     }
 }

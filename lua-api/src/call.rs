@@ -116,7 +116,7 @@ where
             // The rest of the way has clocks of its own and may need this very VM: it runs outside.
             outside.run().await;
         }
-        let began = Instant::now();
+        let began = tokio::time::Instant::now();
         let entered = within(left, script.vm.enter()).await?;
         let polled =
             std::future::poll_fn(|context| Poll::Ready(running.slice(&entered, context.waker()))).await;

@@ -10,7 +10,7 @@ use ccproxy_core::plugin::{PluginFactory, Source};
 use crate::engine::Engine;
 use crate::factory::LuaFactory;
 use crate::host::Sources;
-use crate::script::MAIN;
+use crate::script::{self, MAIN};
 use crate::sources::{self, MAX_ENTRIES};
 
 /// A plugin that is part of the binary: its name, and its files by relative path.
@@ -56,8 +56,28 @@ pub fn discover(
     found.into_values().collect()
 }
 
+/// Reads and declares the plugin in this folder, whose name is the folder's.
+pub fn declare(engine: &Arc<Engine>, folder: &Path) -> Result<Arc<dyn PluginFactory>, DiscoveryError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    from_folder(engine, &name, folder)
+}
+
+/// The name that the plugin in a folder gives itself, for one whose folder is not called so yet. Runs nothing but the
+/// declaration, in a VM that is thrown away. `Err` says what is wrong.
+pub fn name_of(engine: &Arc<Engine>, folder: &Path) -> Result<String, String> {
+    let sources = Arc::new(sources::read(folder)?);
+    let name = script::name(engine, &sources)?;
+    check_name(&name).map_err(|_| {
+        format!(
+            "its name must be of lower case letters, digits and single `_`, not `{}`",
+            name.escape_debug()
+        )
+    })?;
+    Ok(name)
+}
+
 /// The folders in a folder that want to be plugins, by name.
-pub(crate) fn plugin_folders(folder: &Path) -> BTreeMap<String, PathBuf> {
+pub fn plugin_folders(folder: &Path) -> BTreeMap<String, PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return BTreeMap::new() };
     let folders = entries.take(MAX_ENTRIES).flatten().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;

@@ -1,6 +1,7 @@
 //! A script's listener.
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use ccproxy_core::error::Result;
 use ccproxy_core::exchange::Exchange;
@@ -35,6 +36,14 @@ impl LuaHook {
         LuaHook { plugin, index, handler }
     }
 
+    /// When it happened; by the clock of a test, where that has a date of its own.
+    fn time(&self, event: &Event) -> f64 {
+        let clock = self.plugin.host.context.as_ref().map(|context| context.store.clock());
+        let date = clock.filter(|clock| clock.is_set()).map(|clock| clock.date());
+        let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        since.map_or(event.time, |since| since.as_secs_f64())
+    }
+
     fn run<'s>(&self, script: &'s Script) -> Result<&'s (Function, BodyAccess), Fault> {
         script.handlers.hooks.get(self.index).ok_or(Fault::Gone)
     }
@@ -50,7 +59,7 @@ impl Hook for LuaHook {
             let begin = move |script: &Arc<Script>| {
                 let (run, _) = self.run(script)?;
                 let wire = self.plugin.host.capabilities.has(WIRE);
-                let table = event_table(script, &event, wire)?;
+                let table = event_table(script, &event, self.time(&event), wire)?;
                 Ok(Begun::alone(script.vm.trampoline.call_async((run, table, &script.plugin))))
             };
             let finish = |_: &Arc<Script>, values| outcome::plain(values).map(|_| ());
@@ -71,14 +80,14 @@ impl Hook for LuaHook {
 }
 
 /// `name`, `time`, and the fields of the event.
-fn event_table(script: &Script, event: &Event, wire: bool) -> Result<Table, Fault> {
+fn event_table(script: &Script, event: &Event, time: f64, wire: bool) -> Result<Table, Fault> {
     let lua = &script.vm.lua;
     let table = lua.create_table()?;
     for (key, value) in &event.data {
         table.raw_set(key.as_str(), data::from_value(lua, value)?)?;
     }
     table.raw_set("name", &*event.name)?;
-    table.raw_set("time", event.time)?;
+    table.raw_set("time", time)?;
     if let Some(bytes) = event.bytes.as_ref().filter(|_| wire) {
         table.raw_set("body", Value::String(lua.create_string(bytes)?))?;
     }

@@ -7,7 +7,9 @@ pub mod api;
 pub mod data;
 pub mod handle;
 pub mod host;
+pub mod lint;
 pub mod reference;
+pub mod testing;
 
 mod discovery;
 mod engine;
@@ -60,6 +62,7 @@ mod tests;
 mod witness;
 
 pub use breaker::BreakerSettings;
-pub use discovery::{Bundled, DiscoveryError, discover};
+pub use discovery::{Bundled, DiscoveryError, declare, discover, name_of, plugin_folders};
 pub use engine::Engine;
+pub use sources::is_of_tests;
 pub use watch::Watch;

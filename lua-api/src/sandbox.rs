@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::SystemTime;
 
+use ccproxy_core::store::Clock;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, Variadic};
 
 use crate::api;
 use crate::handle;
 use crate::host::{Host, Sources};
 use crate::require;
+use tokio::time::Instant;
 
 /// Coroutines kept for reuse: one call of a handler takes one.
 const THREAD_POOL: usize = 32;
@@ -26,7 +28,7 @@ pub(crate) fn build(host: &Arc<Host>, sources: &Arc<Sources>) -> mlua::Result<(L
         globals.raw_set(*name, Value::Nil)?;
     }
     globals.get::<Table>("debug")?.raw_set("info", Value::Nil)?;
-    restrict_os(&lua, &globals.get("os")?)?;
+    restrict_os(&lua, &globals.get("os")?, host)?;
     globals.raw_set("pairs", pairs(&lua)?)?;
     seed(&globals.get("math")?)?;
     handle::prepare(&lua)?;
@@ -88,7 +90,7 @@ fn pairs(lua: &Lua) -> mlua::Result<Function> {
 }
 
 /// Leaves dates and a clock of whole milliseconds: nothing to time other plugins with.
-fn restrict_os(lua: &Lua, os: &Table) -> mlua::Result<()> {
+fn restrict_os(lua: &Lua, os: &Table, host: &Arc<Host>) -> mlua::Result<()> {
     let keys: Vec<String> =
         os.pairs::<String, Value>().map(|pair| pair.map(|(key, _)| key)).collect::<Result<_, _>>()?;
     for key in keys {
@@ -98,7 +100,29 @@ fn restrict_os(lua: &Lua, os: &Table) -> mlua::Result<()> {
     }
     let began = Instant::now();
     let clock = lua.create_function(move |_, ()| Ok(began.elapsed().as_millis() as f64 / 1000.0))?;
-    os.raw_set("clock", clock)
+    os.raw_set("clock", clock)?;
+    match host.context.as_ref().map(|context| context.store.clock()).filter(|clock| clock.is_set()) {
+        Some(clock) => set_date(lua, os, clock.clone()),
+        None => Ok(()),
+    }
+}
+
+/// `os.time` and `os.date` by a clock of a test.
+fn set_date(lua: &Lua, os: &Table, clock: Arc<Clock>) -> mlua::Result<()> {
+    let now = lua.create_function(move |_, ()| {
+        let since = clock.date().duration_since(SystemTime::UNIX_EPOCH);
+        Ok(since.unwrap_or_default().as_secs() as f64)
+    })?;
+    lua.load(
+        r#"
+        local os, now = ...
+        local time, date = os.time, os.date
+        os.time = function(parts) if parts == nil then return now() end return time(parts) end
+        os.date = function(form, at) return date(form or "%c", at or now()) end
+        "#,
+    )
+    .set_name("=ccproxy")
+    .call((os, now))
 }
 
 /// Random numbers that tell nothing about those of another plugin.

@@ -66,6 +66,21 @@ pub(crate) fn declare(
     name: &Arc<str>,
     sources: &Arc<Sources>,
 ) -> Result<Declaration, Vec<String>> {
+    let (vm, table) = on_trial(engine, name, sources).map_err(|fault| vec![told(fault)])?;
+    manifest::read(&vm.lua, name, &engine.limits, &table).map(|(declaration, _)| declaration)
+}
+
+/// Reads nothing but the name, in the same way.
+pub(crate) fn name(engine: &Arc<Engine>, sources: &Arc<Sources>) -> Result<String, String> {
+    let (_vm, table) = on_trial(engine, &Arc::from("plugin"), sources).map_err(told)?;
+    match table.raw_get::<Value>("name") {
+        Ok(Value::String(name)) => Ok(name.to_string_lossy()),
+        _ => Err(format!("{MAIN}: `name`: is missing")),
+    }
+}
+
+/// Runs the main chunk in a VM that has nothing to touch, under limits of its own.
+fn on_trial(engine: &Arc<Engine>, name: &Arc<str>, sources: &Arc<Sources>) -> Result<(Vm, Table), Fault> {
     let mut limits = engine.limits.clone();
     limits.cpu = limits.cpu.min(Duration::from_millis(50));
     limits.memory = limits.memory.min(8 << 20);
@@ -76,10 +91,9 @@ pub(crate) fn declare(
         paths: Vec::new(),
         context: None,
     });
-    let told = |fault: Fault| vec![told(fault)];
-    let vm = Vm::new(engine, &host, sources).map_err(|error| told(error.into()))?;
-    let table = run_main(&vm, sources).map_err(told)?;
-    manifest::read(&vm.lua, name, &engine.limits, &table).map(|(declaration, _)| declaration)
+    let vm = Vm::new(engine, &host, sources)?;
+    let table = run_main(&vm, sources)?;
+    Ok((vm, table))
 }
 
 /// A fault as the author of the script reads it.

@@ -22,8 +22,22 @@ const MAX_DEPTH: usize = 4;
 /// Most entries of one folder that are looked at.
 pub(crate) const MAX_ENTRIES: usize = 4096;
 
-/// Reads the Lua files of a folder. `Err` says why the plugin is refused.
+/// Reads the Lua files of a folder, without those of its tests. `Err` says why the plugin is refused.
 pub(crate) fn read(folder: &Path) -> Result<Sources, String> {
+    read_if(folder, |file| !is_of_tests(file))
+}
+
+/// Reads all its Lua files.
+pub(crate) fn read_with_tests(folder: &Path) -> Result<Sources, String> {
+    read_if(folder, |_| true)
+}
+
+/// Whether a file, by its path in the plugin's folder, is there for tests: `*_test.lua`, or below `tests/`.
+pub fn is_of_tests(file: &str) -> bool {
+    file.ends_with("_test.lua") || file.starts_with("tests/")
+}
+
+fn read_if(folder: &Path, wanted: fn(&str) -> bool) -> Result<Sources, String> {
     let metadata = fs::symlink_metadata(folder).map_err(|error| format!("cannot be read: {error}"))?;
     if metadata.is_symlink() {
         return Err("is a symbolic link; put the folder itself here".to_owned());
@@ -31,7 +45,7 @@ pub(crate) fn read(folder: &Path) -> Result<Sources, String> {
     private(&metadata, "the folder")?;
     let mut sources = Sources { folder: Some(folder.to_owned()), files: BTreeMap::new() };
     let mut total = 0;
-    collect(folder, "", 0, &mut total, &mut sources.files)?;
+    collect(folder, "", 0, wanted, &mut total, &mut sources.files)?;
     if !sources.files.contains_key(MAIN) {
         return Err(format!("has no `{MAIN}`"));
     }
@@ -58,6 +72,7 @@ fn collect(
     folder: &Path,
     prefix: &str,
     depth: usize,
+    wanted: fn(&str) -> bool,
     total: &mut u64,
     files: &mut BTreeMap<String, String>,
 ) -> Result<(), String> {
@@ -72,10 +87,10 @@ fn collect(
         let metadata =
             fs::symlink_metadata(entry.path()).map_err(|error| format!("`{relative}`: {error}"))?;
         if metadata.is_dir() && depth < MAX_DEPTH {
-            collect(&entry.path(), &format!("{relative}/"), depth + 1, total, files)?;
+            collect(&entry.path(), &format!("{relative}/"), depth + 1, wanted, total, files)?;
             continue;
         }
-        if !name.ends_with(".lua") {
+        if !name.ends_with(".lua") || !wanted(&relative) {
             continue;
         }
         if metadata.is_symlink() {

@@ -17,6 +17,7 @@ mod output;
 mod permissions;
 mod plain;
 mod plugins;
+mod record;
 mod running;
 mod serve;
 mod status;
@@ -71,7 +72,9 @@ enum Command {
     Dev(Box<dev::Dev>),
     /// Open a session inside a plugin of `ccproxy dev`
     Lua(lua::Lua),
-    /// Look at plugins, check them, copy a bundled one out
+    /// Run the proxy and record exchanges, bodies included, for `ccproxy plugins replay`
+    Record(Box<record::Record>),
+    /// Look at plugins, check them, take them from others, copy a bundled one out
     #[command(subcommand)]
     Plugins(plugins::Plugins),
     /// Look at the configuration, check it, write a first one
@@ -123,6 +126,7 @@ impl Cli {
             Command::Serve(command) => command.run(&global, output),
             Command::Dev(command) => command.run(&global, output),
             Command::Lua(command) => command.run(&global, output),
+            Command::Record(command) => command.run(&global, output),
             Command::Plugins(command) => command.run(&global, output),
             Command::Config(command) => command.run(&global, output),
             Command::Models(command) => command.run(&global, output),

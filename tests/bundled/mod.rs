@@ -76,9 +76,15 @@ async fn ask(client: &Client, format: &str, model: &str, stream: bool) -> Answer
 fn they_sleep_until_they_are_mentioned() {
     support::run(async {
         let proxy = Proxy::start(Config::new()).await;
-        for name in
-            ["access_log", "raw_http_logger", "request_id", "max_tokens", "model_alias", "permissions"]
-        {
+        for name in [
+            "access_log",
+            "raw_http_logger",
+            "request_id",
+            "max_tokens",
+            "model_alias",
+            "permissions",
+            "recorder",
+        ] {
             let plugin = proxy.plugin(name).await;
             assert_eq!(plugin["state"], "disabled", "{plugin}");
             assert!(plugin["reason"].as_str().unwrap().contains(name), "{plugin}");

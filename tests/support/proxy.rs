@@ -208,6 +208,27 @@ pub fn start_in(home: &Path, config: &Config, arguments: &[&str]) -> tokio::proc
     command.kill_on_drop(true).spawn().unwrap()
 }
 
+/// Runs a command in this home with a terminal as its input, where somebody types this: exit code, stdout, stderr.
+pub async fn typed_in(
+    home: &Path,
+    config: &Config,
+    arguments: &[&str],
+    typed: &str,
+) -> (i32, String, String) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let other = std::fs::File::options().read(true).write(true).open(name).unwrap();
+    rustix::io::write(&terminal, typed.as_bytes()).unwrap();
+    let mut command = tokio::process::Command::from(command(home, config));
+    command.args(arguments).stdin(Stdio::from(other)).kill_on_drop(true);
+    let output = within("the command", command.output()).await.unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
 /// A fresh home with the configuration in it.
 pub fn home(config: &Config) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();

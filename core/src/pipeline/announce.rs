@@ -199,7 +199,7 @@ pub(super) fn finished(exchange: &Arc<Exchange>) {
         let status = tally.status.load(Ordering::Relaxed);
         // nginx's 499: the client left before there was a status.
         data.insert("status".into(), if status == 0 { 499 } else { status }.into());
-        data.insert("duration_ms".into(), millis(exchange.elapsed().as_micros() as u64));
+        data.insert("duration_ms".into(), (exchange.elapsed().as_micros() as f64 / 1000.0).into());
         data.insert("head_ms".into(), millis(tally.head_micros.load(Ordering::Relaxed)));
         data.insert("first_byte_ms".into(), millis(tally.first_byte_micros.load(Ordering::Relaxed)));
         data.insert("request_bytes".into(), tally.request_bytes.load(Ordering::Relaxed).into());

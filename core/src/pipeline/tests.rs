@@ -18,7 +18,7 @@ use crate::exchange::{Exchange, Peer};
 use crate::format::{Format, Grammar, Tracker, Usage};
 use crate::generation::Generation;
 use crate::hooks::{self, Event, Hook};
-use crate::middleware::{EventFlow, Flow, Middleware, Moments, Next, OnError, When};
+use crate::middleware::{BodyAccess, EventFlow, Flow, Middleware, Moments, Next, OnError, When};
 use crate::pipeline::Pipeline;
 use crate::plugin::{Health, HookSpec, Manifest, MiddlewareSpec, PluginRuntime, RouteSpec, RouteTarget};
 use crate::provider::{Credential, Operation, Origin, Outbound, Provider};
@@ -317,7 +317,12 @@ impl House {
         if hook {
             let hooks = hooks::Kind::ALL
                 .iter()
-                .map(|(kind, name)| HookSpec { event: *kind, name: (*name).into(), priority: 500 })
+                .map(|(kind, name)| HookSpec {
+                    event: *kind,
+                    name: (*name).into(),
+                    priority: 500,
+                    body: BodyAccess::None,
+                })
                 .collect();
             entries.push(entry(
                 Manifest { name: "listens".into(), hooks, ..Manifest::default() },

@@ -189,6 +189,8 @@ pub struct HookSpec {
     pub name: String,
     /// Lower hears first. 500 by default.
     pub priority: i32,
+    /// What it may do with the body of a request that is ready to be sent.
+    pub body: BodyAccess,
 }
 
 /// A command of the plugin's own.

@@ -215,7 +215,7 @@ pub fn manifest_json(manifest: &Manifest) -> Value {
             "backoff_seconds": spec.backoff.as_secs_f64(),
             "args": spec.args,
         })).collect::<Vec<_>>(),
-        "hooks": manifest.hooks.iter().map(|spec| json!({ "event": spec.name, "priority": spec.priority })).collect::<Vec<_>>(),
+        "hooks": manifest.hooks.iter().map(|spec| json!({ "event": spec.name, "priority": spec.priority, "body": spec.body })).collect::<Vec<_>>(),
         "commands": manifest.commands,
         "auth_commands": manifest.auth_commands,
         "oauth_provider": manifest.oauth_provider,

@@ -33,6 +33,11 @@ impl Store {
         Store { clock, quota, spaces: RwLock::default() }
     }
 
+    /// The clock by which its keys expire.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
     /// The space of a plugin, made when it is first asked for. Keep it: every access after this one
     /// touches only the plugin's own locks.
     pub fn space(&self, plugin: &str) -> Arc<Space> {

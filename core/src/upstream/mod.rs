@@ -11,6 +11,7 @@ mod host;
 mod lane;
 mod proxy;
 mod pulse;
+mod stand_in;
 mod trunk;
 mod trust;
 
@@ -36,6 +37,7 @@ use self::connect::Connector;
 use self::host::{Host, Keep};
 use self::lane::{Lane, Sent};
 use self::proxy::{Proxies, Way};
+pub use self::stand_in::StandIn;
 use self::trunk::Trunk;
 use self::trust::Trust;
 use crate::body::{Answer, Body, is_compressed, is_event_stream};
@@ -59,6 +61,7 @@ pub struct Upstream {
     limits: Limits,
     keep: Keep,
     hosts: RwLock<HashMap<Arc<Origin>, Arc<Host>>>,
+    stand_in: Option<Arc<dyn StandIn>>,
 }
 
 impl Upstream {
@@ -71,7 +74,18 @@ impl Upstream {
             limits: Limits::new(&settings),
             keep: Keep { most: settings.pool_max_idle, idle: settings.pool_idle_timeout },
             hosts: RwLock::new(HashMap::new()),
+            stand_in: None,
         })
+    }
+
+    /// The same, and never near a network: everything is answered by `stand_in`.
+    pub fn answered_by(self, stand_in: Arc<dyn StandIn>) -> Self {
+        Upstream { stand_in: Some(stand_in), ..self }
+    }
+
+    /// What answers instead of the network, if anything does.
+    pub fn stand_in(&self) -> Option<&Arc<dyn StandIn>> {
+        self.stand_in.as_ref()
     }
 
     /// Sends a request (step 8). Returns when the head is there: hop-by-hop fields are gone from it, and
@@ -80,13 +94,19 @@ impl Upstream {
     /// Not an `async fn`, and what is rare is boxed: the future is moved on its way to the server, with
     /// each request.
     pub fn send(&self, outbound: Outbound) -> impl Future<Output = Result<Answer>> + Send {
-        let ready = self.host(&outbound.origin).map(|host| {
-            let call = call(&host, outbound);
-            let lane = host.lane();
-            (host, call, lane)
-        });
+        let ready = match &self.stand_in {
+            None => Ok(self.host(&outbound.origin).map(|host| {
+                let call = call(&host, outbound);
+                let lane = host.lane();
+                (host, call, lane)
+            })),
+            Some(stand_in) => Err(stand_in.provider(outbound)),
+        };
         async move {
-            let (host, call, lane) = ready?;
+            let (host, call, lane) = match ready {
+                Ok(ready) => ready?,
+                Err(imagined) => return imagined.await,
+            };
             let Some(mut lane) = lane else { return Box::pin(self.over_other(&host, call)).await };
             let spare = spare(&call);
             let sent = again(lane.send(call).await, spare);

@@ -31,6 +31,7 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         let files = owner.files()?;
         let path = owner.resolve(files, &args, &path)?;
         if files.append(path, text.as_bytes().to_vec(), rotation) {
+            owner.settle(files);
             Ok((Value::Boolean(true), Value::Nil))
         } else {
             let reason = format!("the disk is behind; {} texts were dropped so far", files.dropped());
@@ -42,7 +43,9 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
         let args = Args::new("file.remove", values);
         let files = owner.files()?;
         let path = owner.resolve(files, &args, &args.utf8(1)?)?;
-        Ok(files.remove(path))
+        let removed = files.remove(path);
+        owner.settle(files);
+        Ok(removed)
     })?;
     let owner = desk.clone();
     let list = lua.create_function(move |lua, values: MultiValue| {
@@ -112,6 +115,13 @@ impl Desk {
                 .map_err(|error| error.to_string())
         });
         files.as_ref().map_err(|reason| mlua::Error::runtime(reason.clone()))
+    }
+
+    /// On a clock of a test: what was written is there, whoever looks next.
+    fn settle(&self, files: &Files) {
+        if self.host.context.as_ref().is_some_and(|context| context.store.clock().is_set()) {
+            files.finish();
+        }
     }
 
     fn resolve(&self, files: &Files, args: &Args, path: &str) -> mlua::Result<PathBuf> {

@@ -83,14 +83,14 @@ fn function(
     lua.create_async_function(move |lua, values: MultiValue| {
         let (host, fetcher) = (host.clone(), fetcher.clone());
         async move {
-            super::context(&host, name)?;
+            let upstream = super::context(&host, name)?.upstream.clone();
             super::capability(&host, name, "http")?;
             let request = {
                 let args = Args::new(name, values);
                 let (method, url, options) = asked(&args)?;
                 read(&lua, &host, method, url, &options)?
             };
-            match fetcher.fetch(request).await {
+            match fetcher.fetch(&upstream, request).await {
                 Ok(fetched) => Ok((Value::Table(answer(&lua, &fetched)?), Value::Nil)),
                 Err(failed) => error(&failed).pair(&lua),
             }

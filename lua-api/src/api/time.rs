@@ -1,10 +1,10 @@
 //! `ccproxy.time`: the clock on the wall, one that never goes back, and waiting.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::Timestamp;
 use mlua::{Lua, MultiValue, Table, Value};
+use tokio::time::Instant;
 
 use super::error::ErrorObject;
 use crate::args::Args;
@@ -13,10 +13,12 @@ use crate::host::Host;
 /// Builds the namespace.
 pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
     let time = lua.create_table()?;
-    time.set("now", lua.create_function(|_, ()| Ok(seconds(Timestamp::now())))?)?;
+    let clock = host.clone();
+    time.set("now", lua.create_function(move |_, ()| Ok(seconds(now(&clock))))?)?;
     let start = Instant::now();
     time.set("monotonic", lua.create_function(move |_, ()| Ok(start.elapsed().as_secs_f64()))?)?;
-    time.set("iso", lua.create_function(iso)?)?;
+    let clock = host.clone();
+    time.set("iso", lua.create_function(move |_, values| iso(&clock, values))?)?;
     time.set("parse", lua.create_function(parse)?)?;
     let host = host.clone();
     let sleep = lua.create_async_function(move |_, values: MultiValue| {
@@ -33,10 +35,10 @@ pub fn table(lua: &Lua, host: &Arc<Host>) -> mlua::Result<Table> {
 }
 
 /// Text such as `2026-08-05T12:34:56.789Z`, in UTC, to the millisecond.
-fn iso(_: &Lua, values: MultiValue) -> mlua::Result<String> {
+fn iso(host: &Host, values: MultiValue) -> mlua::Result<String> {
     let args = Args::new("time.iso", values);
     let time = match args.any(1) {
-        Value::Nil => Timestamp::now(),
+        Value::Nil => now(host),
         _ => {
             let millis = (args.number(1)? * 1_000.0).round();
             let millis =
@@ -57,6 +59,12 @@ fn parse(lua: &Lua, values: MultiValue) -> mlua::Result<(Value, Value)> {
         Some(time) => Ok((Value::Number(seconds(time)), Value::Nil)),
         None => ErrorObject::new(400, "time", "not a date; write it as `2026-08-05T12:34:56Z`").pair(lua),
     }
+}
+
+/// The date by the house's clock, or, while the manifest is read, the machine's.
+fn now(host: &Host) -> Timestamp {
+    let date = host.context.as_ref().map(|context| context.store.clock().date());
+    date.and_then(|date| Timestamp::try_from(date).ok()).unwrap_or_else(Timestamp::now)
 }
 
 fn seconds(time: Timestamp) -> f64 {

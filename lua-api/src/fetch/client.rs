@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use ccproxy_core::upstream::{StandIn, Upstream};
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Client, Url, redirect};
 use tokio::sync::{OnceCell, Semaphore};
@@ -72,11 +73,17 @@ impl Fetcher {
     }
 
     /// Sends a request and reads its answer whole. Dropping the future drops the connection.
-    pub(crate) async fn fetch(&self, request: Request) -> Result<Fetched, Failed> {
+    pub(crate) async fn fetch(&self, upstream: &Upstream, request: Request) -> Result<Fetched, Failed> {
         let url = Url::parse(&request.url).map_err(|error| Failed::Denied(format!("not a URL: {error}")))?;
         self.allowed.check(&url).map_err(Failed::Denied)?;
         let timeout = request.timeout;
-        match tokio::time::timeout(timeout, self.send(url, request)).await {
+        let sent = async {
+            match upstream.stand_in() {
+                Some(stand_in) => imagined(&**stand_in, &url, request).await,
+                None => self.send(url, request).await,
+            }
+        };
+        match tokio::time::timeout(timeout, sent).await {
             Ok(done) => done,
             Err(_) => Err(Failed::Timeout(timeout)),
         }
@@ -96,6 +103,21 @@ impl Fetcher {
         }
         let headers = std::mem::take(answer.headers_mut());
         Ok(Fetched { status: answer.status(), headers, body: body.freeze() })
+    }
+}
+
+/// What a test answers instead of the network.
+async fn imagined(stand_in: &dyn StandIn, url: &Url, request: Request) -> Result<Fetched, Failed> {
+    let broken = |error: http::Error| Failed::Broken(error.to_string());
+    let mut asked = http::Request::new(request.body);
+    *asked.method_mut() = request.method;
+    *asked.uri_mut() = http::Uri::try_from(url.as_str()).map_err(|error| broken(error.into()))?;
+    *asked.headers_mut() = request.headers;
+    let answer = stand_in.plugin(asked).await.map_err(Failed::Broken)?;
+    let (parts, body) = answer.into_parts();
+    match body.len() > request.max_bytes {
+        true => Err(Failed::TooLarge(request.max_bytes)),
+        false => Ok(Fetched { status: parts.status, headers: parts.headers, body }),
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn fields() -> [(&'static str, Vec<&'static str>); 5] {
 }
 
 /// The error of a field that an object has not.
-fn no_field(object: &str, field: &str, fields: &[&str]) -> mlua::Error {
+pub(crate) fn no_field(object: &str, field: &str, fields: &[&str]) -> mlua::Error {
     let field = crate::fault::clip(field.escape_debug().to_string());
     let hint = crate::manifest::nearest(&field, fields.iter().copied());
     let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();

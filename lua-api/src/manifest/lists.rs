@@ -51,7 +51,7 @@ pub(super) fn hooks(root: &Node<'_>, manifest: &mut Manifest) -> Vec<(Function, 
             }
         };
         if let Some(run) = run {
-            manifest.hooks.push(HookSpec { event, name, priority });
+            manifest.hooks.push(HookSpec { event, name, priority, body });
             functions.push((run, body));
         }
     }

@@ -41,6 +41,7 @@ pub(crate) struct Declaration {
 }
 
 /// The functions behind the declaration, at the places of their declarations.
+#[derive(Default)]
 pub(crate) struct Handlers {
     pub(crate) middleware: Vec<Moments>,
     /// Listeners, with what they may do with bodies.

@@ -33,8 +33,9 @@ pub const STUBS: &[Stub] = stubs![
     "services", "sse", "time", "toml", "wait",
 ];
 
-/// Stubs for editors only: what the language has beyond the Lua that they know.
-pub const EXTRAS: &[Stub] = stubs!["luau"];
+/// Stubs for editors only: what the language has beyond the Lua that they know, and what test files have beside the
+/// host API (`docs/plugin-authoring.md` has its chapter).
+pub const EXTRAS: &[Stub] = stubs!["luau", "test"];
 
 /// The Luau definition file that is made of the stubs, for luau-lsp.
 pub const LUAU: &str = include_str!("../../types/ccproxy.d.luau");

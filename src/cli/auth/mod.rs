@@ -6,7 +6,7 @@ mod import;
 mod login;
 mod logout;
 mod plugin;
-mod prompt;
+pub(super) mod prompt;
 mod providers;
 mod refresh;
 mod status;

@@ -9,7 +9,7 @@ use crate::cli::output::Output;
 const LONGEST: u64 = 16 << 10;
 
 /// Asks; anything but a yes is a no. Where nobody sits at a terminal, only `--yes` is a yes.
-pub(super) fn agree(yes: bool, question: &str, output: &mut Output) -> Result<(), Failure> {
+pub(in crate::cli) fn agree(yes: bool, question: &str, output: &mut Output) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

@@ -7,9 +7,7 @@ use clap::Args;
 
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
-use ccproxy_lua::Bundled;
-
-use crate::wiring::BUNDLED;
+use crate::wiring::{BUNDLED, BUNDLED_TESTS};
 
 /// Copy a bundled plugin to a folder, for editing
 #[derive(Debug, Args)]
@@ -37,7 +35,9 @@ impl Eject {
         let loaded = global.load_sound(output)?;
         let parent = self.to.clone().unwrap_or_else(|| loaded.folders.plugins());
         let folder = parent.join(plugin.0);
-        copy(plugin, &folder, self.force)?;
+        let tests =
+            BUNDLED_TESTS.iter().find(|(name, _)| *name == self.name).map_or(&[][..], |(_, files)| files);
+        copy(&[plugin.1, tests].concat(), &folder, self.force)?;
         output.line(format!("copied to {}", folder.display()));
         if !loaded.plugin_folders.iter().any(|known| same(known, &parent)) {
             output.line(format!("note: plugins of `{}` do not count now: `--scripts`, `plugin_discovery.directories` or `ccproxy trust`", parent.display()));
@@ -51,7 +51,7 @@ fn same(a: &Path, b: &Path) -> bool {
 }
 
 /// Writes every file, or none when one is there already and may not be overwritten.
-fn copy((_, files): &Bundled, folder: &Path, force: bool) -> Outcome {
+fn copy(files: &[(&str, &str)], folder: &Path, force: bool) -> Outcome {
     let files: Vec<(PathBuf, &str)> = files.iter().map(|(name, text)| (folder.join(name), *text)).collect();
     if let Some((path, _)) = files.iter().find(|(path, _)| path.exists() && !force) {
         return Err(Failure::new(format!("`{}` exists", path.display())).with_hint("`--force` overwrites it"));
@@ -74,6 +74,10 @@ mod tests {
         assert!(!BUNDLED.is_empty());
         for (name, files) in BUNDLED {
             assert!(files.iter().any(|(file, _)| *file == "plugin.lua"), "{name}");
+            assert!(!files.iter().any(|(file, _)| ccproxy_lua::is_of_tests(file)), "{name}");
+        }
+        for (name, files) in BUNDLED_TESTS {
+            assert!(files.iter().any(|(file, _)| file.ends_with("_test.lua")), "{name} has no test");
         }
     }
 
@@ -81,8 +85,8 @@ mod tests {
     fn nothing_is_overwritten_unless_it_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("x");
-        let one: Bundled = ("x", &[("plugin.lua", "one"), ("lib/a.lua", "b")]);
-        let two: Bundled = ("x", &[("plugin.lua", "two"), ("lib/a.lua", "b")]);
+        let one = [("plugin.lua", "one"), ("lib/a.lua", "b")];
+        let two = [("plugin.lua", "two"), ("lib/a.lua", "b")];
         copy(&one, &target, false).unwrap();
         assert!(copy(&two, &target, false).is_err());
         assert_eq!(std::fs::read_to_string(target.join("plugin.lua")).unwrap(), "one");

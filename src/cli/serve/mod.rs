@@ -72,7 +72,22 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let inputs = Inputs { flags: self.flags(), ..global.inputs()? };
+        self.run_over(Node::empty(), global, output)
+    }
+
+    /// The same with a plugin more, where only some run.
+    pub(super) fn with_plugin(mut self, name: &str) -> Self {
+        if !self.enable_plugin.is_empty() {
+            self.enable_plugin.push(name.to_owned());
+        }
+        self
+    }
+
+    /// The same with settings that outrank all others.
+    pub(super) fn run_over(self, settings: Node, global: &Global, output: &mut Output) -> Outcome {
+        let mut flags = self.flags();
+        flags.merge(settings);
+        let inputs = Inputs { flags, ..global.inputs()? };
         let loaded = sound(load(&inputs), output)?;
         self.run_with(&loaded, output, None, &|_| Ok(()))
     }
