@@ -71,6 +71,25 @@ fn the_tests_of_the_bundled_plugins_pass() {
     });
 }
 
+/// The cookbook: each plugin of it has tests, stands in the page, and passes.
+#[test]
+fn the_plugins_of_the_cookbook_pass() {
+    run(async {
+        let page = include_str!("../docs/cookbook.md");
+        let (code, report) = told(&[&format!("{ROOT}/scripts/examples"), "--ci", "--timeout", "60s"]).await;
+        assert_eq!(code, 0, "{report:#}");
+        let tests = report["tests"].as_array().unwrap();
+        let mut plugins = 0;
+        for folder in std::fs::read_dir(format!("{ROOT}/scripts/examples")).unwrap() {
+            let name = folder.unwrap().file_name().to_string_lossy().into_owned();
+            assert!(tests.iter().any(|test| test["plugin"] == name), "{name} has no test");
+            assert!(page.contains(&format!("[{name}](../scripts/examples/{name}/plugin.lua)")), "{name} is not in the page");
+            plugins += 1;
+        }
+        assert!(plugins >= 20, "{plugins}");
+    });
+}
+
 #[test]
 fn everything_that_a_test_can_do_is_tested_with_it() {
     run(async {

@@ -93,6 +93,7 @@ fn what_wants_more_is_never_let_in_by_a_yes_that_was_given_before() {
     });
 }
 
+/// Row 41 of the attacks: a file that is not the one that was let in is held.
 #[test]
 fn what_was_changed_by_hand_stays() {
     support::run(async {

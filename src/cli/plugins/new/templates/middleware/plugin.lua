@@ -9,7 +9,11 @@ return {
   capabilities = { "kv" },
   -- Settings, under [plugins.@NAME@] in the configuration.
   config = {
-    per_minute = ccproxy.schema.integer { default = 60, min = 1, doc = "Requests a client may send in a minute" },
+    per_minute = ccproxy.schema.integer {
+      default = 60,
+      min = 1,
+      doc = "Requests a client may send in a minute",
+    },
   },
   middleware = {
     {

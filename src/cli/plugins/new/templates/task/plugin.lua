@@ -25,9 +25,13 @@ return {
   },
   -- `ccproxy x @NAME@ look`
   commands = {
-    { name = "look", summary = "How it was last time", run = function()
-      return last
-    end },
+    {
+      name = "look",
+      summary = "How it was last time",
+      run = function()
+        return last
+      end,
+    },
   },
   health = function()
     return last.ok and "pass" or "warn", last.said
