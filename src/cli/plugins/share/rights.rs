@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ccproxy_core::hooks::Kind;
 use ccproxy_core::middleware::BodyAccess;
 use ccproxy_core::plugin::Manifest;
+use serde_json::json;
 
 /// Every right that a declaration asks for.
 pub(crate) fn of(manifest: &Manifest) -> BTreeSet<String> {
@@ -29,7 +30,14 @@ pub(crate) fn of(manifest: &Manifest) -> BTreeSet<String> {
         rights.insert("change what is sent to providers".to_owned());
     }
     rights.extend(manifest.provides.iter().map(|name| format!("service {name}")));
-    rights.extend(manifest.oauth_provider.iter().map(|provider| format!("logins of {}", provider.name)));
+    if let Some(provider) = &manifest.oauth_provider {
+        rights.insert(format!("logins of {}", provider.name));
+        // Where it sends people and their codes is as much as whose logins they are.
+        let places = json!(provider);
+        for (key, value) in places["endpoints"].as_object().into_iter().flatten() {
+            rights.insert(format!("logins of {}: {key} {value}", provider.name));
+        }
+    }
     rights
 }
 

@@ -36,8 +36,10 @@ pub(crate) fn lines(offer: &Offer) -> Vec<String> {
     let commands =
         manifest.commands.iter().map(|command| format!("ccproxy x {} {}", manifest.name, command.name));
     row("commands", commands.collect());
-    let oauth = manifest.oauth_provider.iter();
-    row("logins", oauth.map(|provider| format!("{} ({})", provider.name, provider.display_name)).collect());
+    row(
+        "logins",
+        offer.rights.iter().filter_map(|right| right.strip_prefix("logins of ")).map(str::to_owned).collect(),
+    );
     for (what, list) in [
         ("provides", &manifest.provides),
         ("requires", &manifest.requires),
