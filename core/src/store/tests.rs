@@ -187,3 +187,17 @@ async fn cancelled_waits_give_their_place_back() {
     }
     assert_eq!(space.signals().notify("k", &Bytes::new(), Duration::ZERO), Ok(0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_with_a_date_of_its_own_goes_on_as_time_passes() {
+    let date = std::time::SystemTime::UNIX_EPOCH + SECOND * 1_767_225_600;
+    let clock = Arc::new(Clock::beginning_at(date));
+    let space = Store::new(Quota::default(), clock.clone()).space("probe");
+    now(space.set("k", text("1"), Some(SECOND * 5))).expect("room");
+    assert!(clock.is_set() && !Clock::default().is_set());
+    tokio::time::sleep(SECOND * 4).await;
+    assert_eq!(clock.date(), date + SECOND * 4);
+    assert!(now(space.get("k")).is_some());
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(now(space.get("k")), None);
+}

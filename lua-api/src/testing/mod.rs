@@ -1,7 +1,7 @@
 //! Tests of plugins in Lua: `*_test.lua` beside a plugin, run in the real host and the real pipeline.
 //!
-//! Each test has a VM, a runtime and a clock of its own ([`run`]). Its proxies ([`house`]) are whole but for the network
-//! ([`world`]) and the time, which stands still until everybody waits and then jumps to what is due next.
+//! Each test has a VM, a runtime and a clock of its own (`run.rs`). Its proxies (`house.rs`) are whole but for the network
+//! (`world.rs`) and the time, which stands still until everybody waits and then jumps to what is due next.
 
 mod assertions;
 mod canned;

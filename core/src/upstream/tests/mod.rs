@@ -3,6 +3,7 @@
 
 mod clocks;
 mod faults;
+mod imagined;
 mod pass;
 mod secure;
 
