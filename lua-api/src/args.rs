@@ -21,7 +21,7 @@ impl Args {
     /// Argument `place`, counted from 1; nil when it was not given.
     pub(crate) fn any(&self, place: usize) -> Value {
         #[cfg(test)]
-        crate::witness::note(self.function, &place.to_string());
+        crate::witness::note(self.function, || place.to_string());
         self.values.get(place - 1).cloned().unwrap_or(Value::Nil)
     }
 
@@ -99,7 +99,7 @@ impl Args {
     /// A table of named options, or nil. Names outside `known` are refused.
     pub(crate) fn options(&self, place: usize, known: &'static [&'static str]) -> mlua::Result<Options<'_>> {
         #[cfg(test)]
-        known.iter().for_each(|name| crate::witness::note(self.function, &format!("{place}.{name}")));
+        known.iter().for_each(|name| crate::witness::note(self.function, || format!("{place}.{name}")));
         let table = match self.any(place) {
             Value::Nil => None,
             Value::Table(table) => Some(table),

@@ -124,7 +124,7 @@ const COMMON: &[&str] = &["doc", "required", "default"];
 fn check_names(builder: &Builder, args: &Args, options: &Table) -> mlua::Result<()> {
     #[cfg(test)]
     for name in COMMON.iter().chain(builder.options) {
-        crate::witness::note(builder.name, &format!("{}.{name}", builder.place));
+        crate::witness::note(builder.name, || format!("{}.{name}", builder.place));
     }
     options.for_each(|key: Value, _: Value| {
         let known = match &key {

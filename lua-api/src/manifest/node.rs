@@ -61,7 +61,7 @@ impl<'a> Node<'a> {
     /// The value of a key, which is known from now on.
     pub(super) fn value(&self, key: &'static str) -> Value {
         #[cfg(test)]
-        crate::witness::note(&self.path, key);
+        crate::witness::note(&self.path, || key.to_owned());
         self.known.borrow_mut().push(key);
         self.table.raw_get(key).unwrap_or(Value::Nil)
     }
