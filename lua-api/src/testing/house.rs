@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ccproxy_core::generation::Generation;
+use ccproxy_core::oauth::Registry;
 use ccproxy_core::plugin::{Manifest, PluginContext, PluginFactory, PluginRuntime};
 use ccproxy_core::proxy::{self, Discovered, Proxy};
 use ccproxy_core::registry::Entry;
@@ -46,6 +47,8 @@ pub struct Furniture {
     pub settings: Settings,
     /// Its plugins, native ones too.
     pub discovered: Discovered,
+    /// Its identity providers.
+    pub oauth: Arc<Registry>,
 }
 
 /// Furnishes proxies: only the program knows every plugin, and how a configuration is read.
@@ -77,7 +80,7 @@ impl House {
         let scratch = tempfile::Builder::new().prefix("ccproxy-test-").tempdir();
         let scratch = scratch.map_err(|error| format!("no folder for data: {error}"))?;
         wanted.data_dir = scratch.path().to_owned();
-        let Furniture { settings, discovered } = bench.furnish(&wanted)?;
+        let Furniture { settings, discovered, oauth } = bench.furnish(&wanted)?;
         let upstream = Upstream::new(settings.upstream.clone()).map_err(|error| error.to_string())?;
         let date = SystemTime::UNIX_EPOCH + DATE;
         let house = proxy::House {
@@ -85,7 +88,7 @@ impl House {
             drain: Drain::default(),
             upstream: upstream.answered_by(world.clone()),
             store: Store::new(Quota::default(), Arc::new(Clock::beginning_at(date))),
-            oauth: Arc::default(),
+            oauth,
         };
         let proxy = Proxy::start_in(house, settings, discovered).await;
         let house = Arc::new(House {

@@ -1,6 +1,5 @@
 test("headers are set and removed", function(t)
-  local p =
-    t.proxy { config = { set = { ["x-team"] = "team of {client}" }, remove = { "x-code-name" } } }
+  local p = t.proxy { config = { set = { ["x-team"] = "team of {client}" }, remove = { "x-code-name" } } }
   p:anthropic { headers = { ["x-code-name"] = "moon", ["x-kept"] = "yes" } }
   local sent = p.upstream.last.headers
   t.eq(sent["x-team"], "team of anonymous")

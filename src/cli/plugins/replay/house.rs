@@ -63,14 +63,14 @@ pub(super) struct House {
 
 impl House {
     pub(super) async fn start(furniture: Furniture) -> std::result::Result<House, Failure> {
-        let Furniture { settings, discovered } = furniture;
+        let Furniture { settings, discovered, oauth } = furniture;
         let past: Arc<Past> = Arc::default();
         let house = proxy::House {
             guard: Arc::new(Guard::new(&settings.server, &settings.server.listen)),
             drain: Drain::default(),
             upstream: Upstream::new(settings.upstream.clone())?.answered_by(past.clone()),
             store: Store::default(),
-            oauth: Arc::default(),
+            oauth,
         };
         Ok(House { proxy: Proxy::start_in(house, settings, discovered).await, past })
     }

@@ -107,6 +107,7 @@ impl Workbench for Bench {
         Ok(Furniture {
             settings: loaded.settings.core.clone(),
             discovered: Discovered { factories, broken: Vec::new() },
+            oauth: logins.registry().clone(),
         })
     }
 }

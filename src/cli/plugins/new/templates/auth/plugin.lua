@@ -1,46 +1,44 @@
--- Declares an OAuth provider and commands to log in and out: `ccproxy x @NAME@ login <key>`.
--- Credentials of providers never reach Lua; what is kept here is this plugin's own.
+-- An identity provider: `ccproxy auth login @DASHED@` logs in, and a server of one's own uses that login:
+--
+--   [providers.acme]
+--   base_url = "https://api.acme.example/v1"
+--   credential = "oauth"
+--   oauth = "@DASHED@"
+--
+-- What is plain stands here as data; a server that speaks otherwise gets functions (`authorization`, `request`, `account`,
+-- `summary`). Codes, tokens and secrets are never seen by Lua: the proxy keeps them, and refreshes them.
 
 ---@type ccproxy.Plugin
 return {
   name = "@NAME@",
   version = "0.1.0",
   description = "Logs in to a service of one's own",
-  capabilities = { "kv", "http:login.example.com" },
+  -- A setting that is called like a field of the provider counts before it. `client_secret` can only be a setting.
+  config = {
+    client_id = ccproxy.schema.string { default = "ccproxy", doc = "Who this program is to the service" },
+    client_secret = ccproxy.schema.secret { doc = "When it is no public client" },
+  },
   oauth_provider = {
     name = "@DASHED@",
     display_name = "@NAME@",
-    supports_pkce = false,
-    supports_refresh = false,
+    authorize_url = "https://login.example.com/authorize",
+    token_url = "https://login.example.com/token",
+    profile_url = "https://login.example.com/me",
+    redirect_uri = "http://127.0.0.1:0/callback",
+    scopes = { "openid", "email" },
+    -- Whose the tokens are, as `ccproxy auth status` shows it.
+    account = function(known)
+      return { id = known.profile.sub, email = known.profile.email }
+    end,
   },
+  -- `ccproxy auth @DASHED@-help`: a command beside `login` and `logout`, which are there by themselves.
   auth_commands = {
     {
-      name = "login",
-      summary = "Keeps who logged in",
-      run = function(words)
-        local key = words[1]
-        if not key then
-          return { error = "say the key: `ccproxy x @NAME@ login <key>`" }
-        end
-        local answer, err = ccproxy.http.post("https://login.example.com/check", { json = { key = key } })
-        if not answer or answer.status ~= 200 then
-          return { error = "the service says no", why = answer and answer.status or tostring(err) }
-        end
-        local who = answer.json().user
-        ccproxy.kv.set("user", who)
-        return { logged_in = who }
-      end,
-    },
-    {
-      name = "logout",
-      summary = "Forgets it",
-      run = function()
-        return { logged_out = ccproxy.kv.delete("user") }
+      name = "@DASHED@-help",
+      summary = "How one gets an account",
+      run = function(_, plugin)
+        return "ask your administrator for a login; this program is `" .. plugin.config.client_id .. "`"
       end,
     },
   },
-  health = function()
-    local who = ccproxy.kv.get("user")
-    return who and "pass" or "warn", who and "logged in as " .. who or "nobody is logged in"
-  end,
 }
