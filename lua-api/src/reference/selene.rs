@@ -6,6 +6,17 @@ use super::Reference;
 use super::item::{Function, Item, Name};
 use super::kind::Kind;
 
+/// What test files have beside it; its stub, `types/test.lua`, is no part of the host API.
+const TESTS: &str = "  test:
+    args:
+      - type: string
+      - type: function
+  test.skip:
+    args:
+      - type: string
+      - type: function
+";
+
 /// The text of the file. The dialect's own functions come from selene's `luau`.
 pub(super) fn write(reference: &Reference) -> String {
     let mut out = "# The `ccproxy` table for selene, made from the stubs beside this file.\nbase: luau\nname: ccproxy\nglobals:\n".to_owned();
@@ -18,6 +29,7 @@ pub(super) fn write(reference: &Reference) -> String {
             _ => {}
         }
     }
+    out.push_str(TESTS);
     out
 }
 
