@@ -16,6 +16,7 @@ use crate::call::Begun;
 use crate::data;
 use crate::fault::Fault;
 use crate::manifest::OAuthHandlers;
+use crate::manifest::oauth::TEXTS;
 use crate::outcome;
 use crate::plugin::{self, Plugin};
 use crate::script::Script;
@@ -40,7 +41,7 @@ pub(crate) fn provider(plugin: &Arc<Plugin>) -> Result<Option<Arc<dyn OAuthProvi
             Value::String(text) if is_secret && field.name == CLIENT_SECRET => {
                 settings.client_secret = Some(Secret::new(text));
             }
-            value if !is_secret && NAMES.contains(&field.name.as_str()) => {
+            value if !is_secret && is_endpoint(&field.name) => {
                 settings.plain.insert(field.name.clone(), value.clone());
             }
             _ => {}
@@ -55,22 +56,13 @@ pub(crate) fn provider(plugin: &Arc<Plugin>) -> Result<Option<Arc<dyn OAuthProvi
     context.oauth.make(spec, &settings, dialect).map(Some)
 }
 
-/// Settings of the plugin that count before what its `oauth_provider` says.
-const NAMES: [&str; 13] = [
-    "client_id",
-    "authorize_url",
-    "token_url",
-    "device_url",
-    "revoke_url",
-    "profile_url",
-    "redirect_uri",
-    "manual_redirect_uri",
-    "scopes",
-    "authorize_params",
-    "body",
-    "send_state",
-    "refresh_scopes",
-];
+/// Settings of the plugin that count before what its `oauth_provider` says, beside its texts.
+const NAMES: [&str; 5] = ["scopes", "authorize_params", "body", "send_state", "refresh_scopes"];
+
+/// Whether a setting of this name says something about the provider.
+fn is_endpoint(name: &str) -> bool {
+    TEXTS.contains(&name) || NAMES.contains(&name)
+}
 
 /// The functions of a script.
 struct LuaDialect {

@@ -17,6 +17,7 @@ mod health;
 pub mod keeper;
 mod local;
 mod memory;
+mod messages_operations;
 mod mock;
 pub mod oauth;
 mod openai;

@@ -35,6 +35,19 @@ impl Default for Content {
 }
 
 impl Node {
+    /// An item of a list.
+    pub fn item(&self, index: usize) -> Option<&Node> {
+        match &self.content {
+            Content::List(items) => items.get(index),
+            _ => None,
+        }
+    }
+
+    /// Where what may be there came from; the default, when it is not.
+    pub fn origin_of(node: Option<&Node>) -> Origin {
+        node.map_or(Origin::Default, |node| node.origin.clone())
+    }
+
     /// An empty table that nobody set.
     pub fn empty() -> Self {
         Node::default()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::section::Section;
 use super::server::clock;
 use crate::choice::{Aim, CircuitSettings, Pattern, Rule};
-use crate::config::{Content, Field, FieldKind, Node, Origin, Problem, Schema, nearest};
+use crate::config::{Field, FieldKind, Node, Origin, Problem, Schema, nearest};
 use crate::plugin::{Manifest, PluginKind, RouteTarget};
 
 /// Most candidates of one request.
@@ -206,21 +206,21 @@ impl Reader {
             let (key, node) = (format!("routing.aliases.{alias}"), node.and_then(|node| node.get(&[alias])));
             if alias.contains('*') {
                 let message = "an alias is one model's name, without `*`";
-                let problem = Problem::error(&place(node), key, message);
+                let problem = Problem::error(&Node::origin_of(node), key, message);
                 self.problems.push(problem.with_hint("patterns stand in `routing.rules`"));
                 continue;
             }
             let aims = match value {
-                Value::String(text) => self.aim(text, &place(node), &key, 0).into_iter().collect(),
+                Value::String(text) => self.aim(text, &Node::origin_of(node), &key, 0).into_iter().collect(),
                 Value::Array(items) if items.iter().all(Value::is_string) => self.aims(value, node, &key, 0),
                 _ => {
                     let message = "expected a candidate such as `groq/llama-3.3-70b`, or a list of them";
-                    self.problems.push(Problem::error(&place(node), key, message));
+                    self.problems.push(Problem::error(&Node::origin_of(node), key, message));
                     continue;
                 }
             };
             if aims.is_empty() && value.as_array().is_some_and(Vec::is_empty) {
-                self.problems.push(Problem::error(&place(node), key, "the list names nobody"));
+                self.problems.push(Problem::error(&Node::origin_of(node), key, "the list names nobody"));
             }
             aliases.insert(alias.clone(), aims);
         }
@@ -231,21 +231,21 @@ impl Reader {
         let mut rules = Vec::new();
         for (index, rule) in value.as_array().into_iter().flatten().enumerate() {
             let key = format!("routing.rules[{index}]");
-            let node = node.and_then(|node| item(node, index));
+            let node = node.and_then(|node| node.item(index));
             let at = |name: &str| node.and_then(|node| node.get(&[name]));
             let model = Pattern::new(rule["model"].as_str().unwrap_or("*"));
             let candidates = format!("{key}.candidates");
             let aims = self.aims(&rule["candidates"], at("candidates"), &candidates, model.stars());
             if rule["candidates"].as_array().is_some_and(Vec::is_empty) {
                 self.problems.push(Problem::error(
-                    &place(at("candidates")),
+                    &Node::origin_of(at("candidates")),
                     candidates,
                     "the list names nobody",
                 ));
             }
             let section = Section(rule);
             if let Some(format) = section.text("format") {
-                self.mention(What::Format, &format, format!("{key}.format"), &place(at("format")));
+                self.mention(What::Format, &format, format!("{key}.format"), &Node::origin_of(at("format")));
             }
             rules.push(Rule {
                 model,
@@ -262,12 +262,12 @@ impl Reader {
         let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
         if items.len() > MOST_CANDIDATES {
             let message = format!("{} candidates, and at most {MOST_CANDIDATES} are asked", items.len());
-            self.problems.push(Problem::error(&place(node), key, message));
+            self.problems.push(Problem::error(&Node::origin_of(node), key, message));
         }
         let texts = items.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_str()?)));
         texts
             .filter_map(|(index, text)| {
-                let origin = place(node.and_then(|node| item(node, index)).or(node));
+                let origin = Node::origin_of(node.and_then(|node| node.item(index)).or(node));
                 self.aim(text, &origin, &format!("{key}[{index}]"), stars)
             })
             .collect()
@@ -289,15 +289,4 @@ impl Reader {
     fn mention(&mut self, what: What, name: &str, key: String, origin: &Origin) {
         self.mentions.push(Mention { what, name: name.to_owned(), key, origin: origin.clone() });
     }
-}
-
-fn item(node: &Node, index: usize) -> Option<&Node> {
-    match &node.content {
-        Content::List(items) => items.get(index),
-        _ => None,
-    }
-}
-
-fn place(node: Option<&Node>) -> Origin {
-    node.map_or(Origin::Default, |node| node.origin.clone())
 }

@@ -6,7 +6,7 @@
 mod lists;
 mod middleware;
 mod node;
-mod oauth;
+pub(crate) mod oauth;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ impl OAuthHandlers {
 }
 
 /// Texts that are settings of `[oauth.<name>]` too.
-const TEXTS: [&str; 8] = [
+pub(crate) const TEXTS: [&str; 8] = [
     "client_id",
     "authorize_url",
     "token_url",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ccproxy_core::config::{Content, Field, FieldKind, Node, Origin, Problem, Schema, nearest};
+use ccproxy_core::config::{Field, FieldKind, Node, Origin, Problem, Schema, nearest};
 use ccproxy_core::secret::Secret;
 use ccproxy_core::settings::Section;
 use serde::Deserialize;
@@ -97,7 +97,7 @@ pub fn read(balancer: &Value, written: Option<&Node>) -> (Pools, Vec<Problem>) {
         let mut wrong = |origin: &Origin, key: &str, why: String| {
             problems.push(Problem::error(origin, key, why));
         };
-        let origin = place(node);
+        let origin = Node::origin_of(node);
         let rows = table["credentials"].as_array().map(Vec::as_slice).unwrap_or_default();
         if rows.is_empty() || rows.len() > MOST {
             wrong(&origin, &key, format!("expected 1 to {MOST} credentials"));
@@ -105,7 +105,8 @@ pub fn read(balancer: &Value, written: Option<&Node>) -> (Pools, Vec<Problem>) {
         }
         let (mut members, mut names) = (Vec::new(), BTreeSet::new());
         for (index, row) in rows.iter().enumerate() {
-            let origin = place(node.and_then(|node| item(node.get(&["credentials"])?, index)).or(node));
+            let origin =
+                Node::origin_of(node.and_then(|node| node.get(&["credentials"])?.item(index)).or(node));
             match member(row, index) {
                 Ok(member) if names.insert(member.name.clone()) => members.push(member),
                 Ok(member) => wrong(
@@ -177,17 +178,6 @@ impl Pools {
         };
         strangers.map(problem).collect()
     }
-}
-
-fn item(node: &Node, index: usize) -> Option<&Node> {
-    match &node.content {
-        Content::List(items) => items.get(index),
-        _ => None,
-    }
-}
-
-fn place(node: Option<&Node>) -> Origin {
-    node.map_or(Origin::Default, |node| node.origin.clone())
 }
 
 #[cfg(test)]

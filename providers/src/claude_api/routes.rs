@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use ccproxy_core::format::Format;
 use ccproxy_core::plugin::{RouteSpec, RouteTarget};
 use ccproxy_core::provider::{Local, LocalAnswer, Operation};
 use http::Method;
 
 use super::service::Service;
-use crate::formats::{AnthropicMessages, Count, Dialect, Estimate, OpenAiChat, OpenAiResponses, Pair};
-use crate::memory::{Memory, Remembering};
+use crate::formats::{Count, Dialect, Estimate, OpenAiResponses};
+use crate::memory::Memory;
+use crate::messages_operations::{chat, own, responses};
 
 pub(super) fn routes(service: &Service, memory: &Arc<Memory>) -> Vec<RouteSpec> {
     let tag = format!("plugin-{}", service.name.replace('_', "-"));
@@ -44,21 +44,6 @@ pub(super) fn routes(service: &Service, memory: &Arc<Memory>) -> Vec<RouteSpec> 
             "Count the tokens of such a request",
         ),
     ]
-}
-
-fn own(name: &'static str) -> Operation {
-    let format: Arc<dyn Format> = Arc::new(AnthropicMessages);
-    Operation::new(name, format)
-}
-
-fn chat() -> Operation {
-    let pair = Pair::of(Dialect::Chat, Dialect::Messages);
-    Operation::new("chat_completions", Arc::new(OpenAiChat)).through(own("messages"), Arc::new(pair))
-}
-
-fn responses(memory: &Arc<Memory>) -> Operation {
-    let pair = Remembering::new(Pair::of(Dialect::Responses, Dialect::Messages), memory);
-    Operation::new("responses", Arc::new(OpenAiResponses)).through(own("messages"), Arc::new(pair))
 }
 
 fn input_tokens() -> Operation {

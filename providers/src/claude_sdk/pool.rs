@@ -18,7 +18,7 @@ use super::config::Config;
 use super::failure::{self, Failure};
 use super::history::Conversation;
 use super::process::Process;
-use super::resumable::{self, Ended, Key, Resumable};
+use super::resumable::{Ended, Key, Resumable};
 use super::session::{Facts, More, Session, State, Ticket, Told};
 
 /// How long changes are collected before they are written down.
@@ -357,7 +357,8 @@ impl Drop for Queued<'_> {
 /// What is left of a session with a name, were it to end now.
 fn left(session: &Session, facts: &Facts) -> Option<(Key, Ended)> {
     let (name, id) = (session.name.clone()?, facts.id.clone()?);
-    let ended = Ended { id, setup: facts.setup, known: facts.known.clone(), since: resumable::now() };
+    let ended =
+        Ended { id, setup: facts.setup, known: facts.known.clone(), since: ccproxy_core::unix_time::now() };
     Some(((session.client.clone(), name), ended))
 }
 

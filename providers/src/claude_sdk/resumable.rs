@@ -6,8 +6,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use ccproxy_core::unix_time::now;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +49,6 @@ pub(super) struct Resumable {
     entries: Mutex<HashMap<Key, Ended>>,
     /// One writes at a time.
     writes: Mutex<()>,
-}
-
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl Resumable {

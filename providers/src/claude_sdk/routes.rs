@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ccproxy_core::format::Format;
 use ccproxy_core::plugin::{RouteSpec, RouteTarget};
 use ccproxy_core::provider::{Local, Operation};
 use http::Method;
 
-use crate::formats::{AnthropicMessages, Dialect, Estimate, OpenAiChat, OpenAiResponses, Pair};
-use crate::memory::{Memory, Remembering};
+use crate::formats::{Dialect, Estimate};
+use crate::memory::Memory;
+use crate::messages_operations::{chat, own, responses};
 
 const PREFIX: &str = "/claude/sdk";
 
@@ -42,19 +42,4 @@ fn under(session: &str, memory: &Arc<Memory>) -> Vec<RouteSpec> {
         route(Method::POST, "/v1/responses", responses(memory), "The same for clients of Responses"),
         route(Method::GET, "/v1/models", own("models"), "The models that the CLI offers"),
     ]
-}
-
-fn own(name: &'static str) -> Operation {
-    let format: Arc<dyn Format> = Arc::new(AnthropicMessages);
-    Operation::new(name, format)
-}
-
-fn chat() -> Operation {
-    let pair = Pair::of(Dialect::Chat, Dialect::Messages);
-    Operation::new("chat_completions", Arc::new(OpenAiChat)).through(own("messages"), Arc::new(pair))
-}
-
-fn responses(memory: &Arc<Memory>) -> Operation {
-    let pair = Remembering::new(Pair::of(Dialect::Responses, Dialect::Messages), memory);
-    Operation::new("responses", Arc::new(OpenAiResponses)).through(own("messages"), Arc::new(pair))
 }

@@ -2,10 +2,10 @@
 //! only its owner can read, for as long as the workbench runs.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ccproxy_core::secret::Secret;
+use ccproxy_core::{hex, private_file};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Failure;
@@ -31,8 +31,7 @@ impl Door {
         let mut bytes = [0; 32];
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
             .map_err(|_| Failure::new("the system gives no random numbers"))?;
-        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Door { path: path(data_dir), secret: Secret::new(secret) })
+        Ok(Door { path: path(data_dir), secret: Secret::new(hex::encode(&bytes)) })
     }
 
     /// What lets one in.
@@ -42,19 +41,12 @@ impl Door {
 
     /// Writes the file. Two workbenches with one data folder: the later one is found.
     pub(crate) fn name(&self, url: &str) -> Result<(), Failure> {
-        let told =
-            |error: std::io::Error| Failure::new(format!("cannot write `{}`: {error}", self.path.display()));
         let plate = Plate { url: url.to_owned(), secret: self.secret.expose().to_owned() };
         let text = serde_json::to_string(&plate).map_err(|error| Failure::new(error.to_string()))?;
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(told)?;
-        }
-        let _ = fs::remove_file(&self.path);
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&self.path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(told)
+        let told = |trouble: private_file::Trouble| Failure::new(trouble.to_string());
+        private_file::remove(&self.path).map_err(told)?;
+        private_file::create(&self.path, text.as_bytes()).map_err(told)?;
+        Ok(())
     }
 
     /// What the file of a workbench that runs says.
@@ -62,8 +54,9 @@ impl Door {
         let none = || {
             Failure::new("no workbench runs").with_hint("start one with `ccproxy dev`, in another terminal")
         };
-        let text = fs::read_to_string(path(data_dir)).map_err(|_| none())?;
-        serde_json::from_str(&text).map_err(|_| none())
+        let text =
+            private_file::read(&path(data_dir)).map_err(|trouble| Failure::new(trouble.to_string()))?;
+        serde_json::from_slice(&text.ok_or_else(none)?).map_err(|_| none())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Puts a plugin's folder in its place, and takes it away: by renaming, so that there is always a whole one.
 
+use ccproxy_core::unix_time;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::folder::{Hidden, read};
 use super::lock::{Lock, Locked};
@@ -119,8 +119,8 @@ fn aside(folder: &Path, name: &str, keep: bool, staged: &Path) -> io::Result<Pat
     }
     let kept = folder.join(KEPT);
     std::fs::create_dir_all(&kept)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let free = (0..1000).map(|number| kept.join(format!("{name}-{}-{number}", now.as_secs())));
+    let now = unix_time::now();
+    let free = (0..1000).map(|number| kept.join(format!("{name}-{now}-{number}")));
     free.into_iter()
         .find(|path| path.symlink_metadata().is_err())
         .ok_or_else(|| io::Error::other("there are too many kept folders"))

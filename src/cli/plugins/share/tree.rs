@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use ccproxy_core::hex;
 use ring::digest::{Context, SHA256, digest};
 
 use crate::cli::plain;
@@ -180,17 +181,16 @@ pub(crate) fn sum(hashes: &BTreeMap<String, String>) -> String {
         context.update(&(part.len() as u64).to_le_bytes());
         context.update(part.as_bytes());
     }
-    hex(context.finish().as_ref())
+    spelled(context.finish().as_ref())
 }
 
 /// SHA-256 in hexadecimal.
 pub(super) fn hash(bytes: &[u8]) -> String {
-    hex(digest(&SHA256, bytes).as_ref())
+    spelled(digest(&SHA256, bytes).as_ref())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    format!("sha256:{}", digits.collect::<String>())
+fn spelled(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(bytes))
 }
 
 /// A relative path of names that every file system takes for the same file, and that lead nowhere else.
