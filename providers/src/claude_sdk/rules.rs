@@ -54,7 +54,7 @@ impl Rule {
         if input.get("command").is_some() && argument.contains(JOINTS) && pattern != argument {
             return false;
         }
-        // `/work/*` must not let `/work/../etc/passwd` pass.
+        // `/srv/*` must not let `/srv/../etc/passwd` pass.
         if argument.split(['/', '\\']).any(|part| part == "..") && pattern != argument {
             return false;
         }
@@ -103,11 +103,11 @@ mod tests {
 
     #[test]
     fn only_what_is_allowed_passes() {
-        let rules = ["Read(/work/*)", "Bash(git log*)", "Glob", "mcp__github__*"].map(String::from);
+        let rules = ["Read(/srv/*)", "Bash(git log*)", "Glob", "mcp__github__*"].map(String::from);
         let rules = Rules::read(&rules).expect("rules");
         for (tool, input, allowed) in [
-            ("Read", json!({"file_path": "/work/a.txt"}), true),
-            ("Read", json!({"file_path": "/work/../etc/passwd"}), false),
+            ("Read", json!({"file_path": "/srv/a.txt"}), true),
+            ("Read", json!({"file_path": "/srv/../etc/passwd"}), false),
             ("Read", json!({"file_path": "/etc/passwd"}), false),
             ("Read", json!({}), false),
             ("Bash", json!({"command": "git log -3"}), true),
@@ -117,7 +117,7 @@ mod tests {
             ("Glob", json!({}), true),
             ("Globe", json!({}), false),
             ("mcp__github__list", json!({}), true),
-            ("Write", json!({"file_path": "/work/a.txt"}), false),
+            ("Write", json!({"file_path": "/srv/a.txt"}), false),
         ] {
             assert_eq!(rules.allow(tool, &input), allowed, "{tool} {input}");
         }
