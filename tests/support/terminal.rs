@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZeroU16;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -14,6 +15,9 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use super::config::Config;
 use super::proxy::settle;
 use super::wait::{PATIENCE, eventually};
+
+/// Rows and columns of a new terminal.
+const SIZE: (NonZeroU16, NonZeroU16) = (NonZeroU16::new(24).unwrap(), NonZeroU16::new(100).unwrap());
 
 /// A terminal and the command in it. Dropping it kills the command.
 pub struct Terminal {
@@ -33,7 +37,7 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
         let slave = File::options().read(true).write(true).open(name).unwrap();
         let master = File::from(master);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(24, 100, 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(SIZE.0, SIZE.1, 0)));
         // With a terminal that controls it, so that it hears of its size and of Ctrl+C as usual.
         let mut command = Command::new("setsid");
         command.args(["--ctty", env!("CARGO_BIN_EXE_ccproxy")]).args(arguments);
@@ -41,7 +45,7 @@ impl Terminal {
         let end = || Stdio::from(slave.try_clone().unwrap());
         command.env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end());
         let terminal = Terminal { child: command.spawn().expect("setsid starts"), master, slave, screen };
-        terminal.resize(24, 100);
+        terminal.resize(SIZE.0.get(), SIZE.1.get());
         let (mut output, screen) = (terminal.master.try_clone().unwrap(), terminal.screen.clone());
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -54,7 +58,8 @@ impl Terminal {
 
     /// Makes it larger or smaller.
     pub fn resize(&self, rows: u16, columns: u16) {
-        self.screen.lock().unwrap().set_size(rows, columns);
+        let count = |count| NonZeroU16::new(count).expect("a screen has rows and columns");
+        self.screen.lock().unwrap().screen_mut().set_size(count(rows), count(columns));
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.master, size).unwrap();
     }

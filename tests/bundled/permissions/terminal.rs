@@ -145,7 +145,9 @@ fn it_is_drawn_anew_in_every_size_and_shows_hostile_text_as_text() {
             if columns >= 40 {
                 desk.terminal
                     .until("the frame at its width", |text| {
-                        text.lines().next().is_some_and(|line| line.chars().count() == usize::from(columns))
+                        // Its corner tells it from an older and wider frame that was cut.
+                        let first = text.lines().next().unwrap_or_default();
+                        first.chars().count() == usize::from(columns) && first.ends_with('┐')
                     })
                     .await;
             }
