@@ -313,9 +313,10 @@ fn status_doctor_and_completions_answer() {
         let (code, out, errors) = cli(Config::new().toml("server.port = 1"), &["status"]).await;
         assert_eq!(code, 1, "{out}");
         assert!(errors.contains("serve"), "{errors}");
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (code, out, errors) =
-            cli(Config::new().toml(&format!("server.port = {free}")), &["doctor"]).await;
+        // An address of its own: a port that was free a moment ago may be another test's by now.
+        let free = TcpListener::bind("127.9.8.7:0").unwrap().local_addr().unwrap().port();
+        let settings = format!("server.host = \"127.9.8.7\"\nserver.port = {free}");
+        let (code, out, errors) = cli(Config::new().toml(&settings), &["doctor"]).await;
         assert_eq!(code, 0, "{out}{errors}");
         let (code, out, _) = cli(Config::new().toml(&format!("server.port = {port}")), &["doctor"]).await;
         assert!(out.contains(&port.to_string()), "{code} {out}");

@@ -11,12 +11,11 @@ pub mod scenes;
 pub mod secure;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use std::sync::Mutex;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 pub use recorded::{Log, Recorded};
 pub use reply::{Gate, Reply};
@@ -57,10 +56,15 @@ impl Upstream {
         Upstream { address, shared, task }
     }
 
-    /// An address where nobody listens.
+    /// An address where nobody listens, and nobody will: its port stays taken until the tests end.
     pub async fn refused() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
+        static TAKEN: OnceLock<TcpSocket> = OnceLock::new();
+        let taken = TAKEN.get_or_init(|| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            socket
+        });
+        format!("http://{}", taken.local_addr().unwrap())
     }
 
     /// Its base URL.

@@ -192,7 +192,8 @@ impl Reply {
         if chunked {
             acts.push(Act::Write(b"0\r\n\r\n".to_vec()));
         }
-        (acts, matches!(self.framing, Framing::Length | Framing::Chunked))
+        // A close that nobody was told of may meet the next request: only `cut` and `reset` make one.
+        (acts, self.framing != Framing::Close)
     }
 
     fn head(&self) -> Vec<u8> {

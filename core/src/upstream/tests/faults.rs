@@ -56,9 +56,10 @@ async fn what_came_before_the_break_is_handed_over_first() {
 
 #[tokio::test]
 async fn a_refused_connection_says_so() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound and not listened on: nobody else can take the port meanwhile.
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = silent.local_addr().unwrap();
     let error = Upstream::new(settings()).unwrap().send(outbound(address, "{}")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::BadGateway);
     assert_eq!(error.message(), format!("cannot reach `http://{address}`: the connection was refused"));
