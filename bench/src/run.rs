@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -30,9 +30,12 @@ pub(crate) struct Options {
     /// Rounds of each scenario [default: 5, with --quick 3].
     #[arg(long)]
     rounds: Option<usize>,
-    /// The ccproxy binary [default: built with `cargo build --release`].
+    /// The ccproxy binary [default: built with the profile].
     #[arg(long, value_name = "FILE")]
     ccproxy: Option<PathBuf>,
+    /// The profile that ccproxy is built with: `dist` is what packages have.
+    #[arg(long, value_name = "NAME", default_value = "release", conflicts_with = "ccproxy")]
+    profile: String,
     /// Do not pin the target to CPU 0 and the rest to CPU 1.
     #[arg(long)]
     no_pin: bool,
@@ -208,23 +211,24 @@ fn first_answer(port: u16) -> Outcome<()> {
     Err(format!("the first answer was `{}`", String::from_utf8_lossy(&answer)).into())
 }
 
-/// The release binary, built now unless one is named.
+/// The binary of the profile, built now unless one is named.
 fn binary(options: &Options) -> Outcome<PathBuf> {
     if let Some(path) = &options.ccproxy {
         return Ok(std::path::absolute(path)?);
     }
     let needed = options.targets.is_empty() || options.targets.iter().any(|name| name.starts_with("ccproxy"));
     let me = std::env::current_exe()?;
-    let folder = me.parent().ok_or("this program is in no folder")?;
+    let target = me.parent().and_then(Path::parent).ok_or("this program is in no target folder")?;
     if needed {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-        let words = ["build", "--release", "--bin", "ccproxy", "--manifest-path", root];
+        let words = ["build", "--profile", &options.profile, "--bin", "ccproxy", "--manifest-path", root];
         if !Command::new(cargo).args(words).status()?.success() {
             return Err("ccproxy could not be built; name a binary with `--ccproxy`".into());
         }
     }
-    Ok(folder.join("ccproxy"))
+    let folder = if options.profile == "dev" { "debug" } else { &options.profile };
+    Ok(target.join(folder).join("ccproxy"))
 }
 
 fn asked(options: &Options, name: &str) -> bool {
