@@ -94,7 +94,17 @@ fn a_key_is_good_for_its_providers_and_models_only() {
         // Of several candidates the one that it is good for.
         let answer = client.post("/v1/chat/completions", &of("any")).await.expect(200);
         assert_eq!(answer.header("x-ccproxy-route"), "mock/mock-small");
-        assert!(upstream.requests().is_empty());
+        // It sees no more than it may ask for.
+        let list = client.get("/v1/models").await.expect(200);
+        assert_eq!(list.header("x-ccproxy-left-out"), "");
+        let list = list.json();
+        let ids: Vec<_> =
+            list["data"].as_array().unwrap().iter().filter_map(|one| one["id"].as_str()).collect();
+        assert!(ids.contains(&"any") && ids.contains(&"mock/mock-small"), "{ids:?}");
+        assert!(ids.iter().all(|id| *id == "any" || id.starts_with("mock/mock-")), "{ids:?}");
+        assert_eq!(list["left_out"], json!([]));
+        client.get("/v1/models/openai/gpt-5").await.expect(404);
+        assert!(upstream.requests().iter().all(|asked| asked.target() == "/v1/models"));
     });
 }
 

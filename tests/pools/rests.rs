@@ -23,6 +23,18 @@ fn a_rest_is_as_long_as_the_provider_says_and_about_its_model() {
         assert_eq!((&rest["model"], &rest["asked"]), (&json!("claude-x"), &json!(true)), "{a}");
         let ends = rest["ends_in"].as_f64().unwrap();
         assert!(ends <= 300.0 && ends > 250.0, "{a}");
+        let page = proxy.client().get("/metrics").await.expect(200).text();
+        let of = |name: &str, credential: &str, more: &str| {
+            let start = format!(
+                "ccproxy_credential_{name}{{provider=\"claude_api\",credential=\"{credential}\"{more}}} "
+            );
+            let line = page.lines().find_map(|line| line.strip_prefix(&start));
+            line.unwrap_or_else(|| panic!("no `{start}` in {page}")).parse::<f64>().unwrap()
+        };
+        assert_eq!((of("uses_total", "a", ""), of("errors_total", "a", "")), (1.0, 1.0));
+        let b = (of("uses_total", "b", ""), of("errors_total", "b", ""), of("in_flight", "b", ""));
+        assert_eq!((b, of("ready", "b", "")), ((1.0, 0.0, 0.0), 1.0));
+        assert!(of("rest_seconds", "a", ",model=\"claude-x\",why=\"rate_limited\"") > 250.0, "{page}");
         let mut other = messages("hi");
         other["model"] = "claude-y".into();
         proxy.client().post("/claude/v1/messages", &other).await.expect(200);

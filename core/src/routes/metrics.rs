@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::body::Answer;
 use crate::error::Result;
 use crate::exchange::Exchange;
+use crate::pool::Pool;
 use crate::proxy::Proxy;
 
 /// Until when after a look exchanges are listed and whole answers read for their tokens.
@@ -45,6 +46,9 @@ pub(super) async fn metrics(proxy: Arc<Proxy>, exchange: Arc<Exchange>) -> Resul
         out.count("plugin_dropped_events", "Events its queue had no room for.", &plugin, dropped as f64);
         let Some(runtime) = &entry.runtime else { continue };
         plugin_stats(&mut out, &plugin, &runtime.stats());
+        if let Some(pool) = runtime.provider().and_then(|provider| provider.pool()) {
+            pool_stats(&mut out, &entry.manifest.name, &pool);
+        }
     }
     let mut answer = Answer::bytes(StatusCode::OK, "text/plain; version=0.0.4", out.finish().into());
     answer.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -80,6 +84,25 @@ fn plugin_stats(out: &mut Page, plugin: &str, stats: &Map<String, Value>) {
             let labels = format!("{plugin},stat=\"{}\"", name.escape_default());
             out.gauge("plugin_stat", "What a plugin counts.", &labels, number);
         }
+    }
+}
+
+/// How the credentials of a provider are, by their names.
+fn pool_stats(out: &mut Page, provider: &str, pool: &Pool) {
+    for member in &pool.members {
+        let labels = format!("provider=\"{provider}\",credential=\"{}\"", member.name.escape_default());
+        let ready = f64::from(u8::from(matches!(member.state, "in_use" | "standby")));
+        out.gauge("credential_ready", "Whether a credential of a pool may be used.", &labels, ready);
+        for rest in &member.rests {
+            let model = rest.model.as_deref().unwrap_or("*").escape_default();
+            let labels = format!("{labels},model=\"{model}\",why=\"{}\"", rest.why);
+            out.gauge("credential_rest_seconds", "How long it is still left alone.", &labels, rest.ends_in);
+        }
+        let in_flight = f64::from(member.in_flight);
+        out.gauge("credential_in_flight", "Requests on their way with it.", &labels, in_flight);
+        out.count("credential_uses", "Requests that were sent with it.", &labels, member.uses as f64);
+        let errors = member.errors as f64;
+        out.count("credential_errors", "Those of them that failed because of it.", &labels, errors);
     }
 }
 

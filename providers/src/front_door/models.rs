@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::listing::Listing;
-use super::shape::{Model, Shape};
+use super::shape::{self, Model, Shape};
 
 /// Names the providers that are not in the list.
 const LEFT_OUT: HeaderName = HeaderName::from_static("x-ccproxy-left-out");
@@ -64,13 +64,28 @@ impl Models {
         Ok(answer)
     }
 
+    /// Those that the client's key is good for. An alias is good when one of its candidates is.
     async fn models(&self, exchange: &Arc<Exchange>) -> (Vec<Model>, Vec<LeftOut>) {
-        let aliases = exchange.generation.routing.settings.aliases.keys();
-        let mut models: Vec<Model> = aliases.map(|alias| Model::alias(alias)).collect();
+        let client = &exchange.client;
+        let permitted = |provider: &str, model: &str| client.permit(provider, model).is_ok();
+        let aliases = exchange.generation.routing.settings.aliases.iter();
+        let mut models: Vec<Model> = aliases
+            .filter(|(alias, aims)| {
+                let mut candidates = aims.iter().map(|aim| aim.at(alias, &[]));
+                candidates.any(|candidate| permitted(&candidate.provider, &candidate.model))
+            })
+            .map(|(alias, _)| Model::alias(alias))
+            .collect();
         let mut left_out = Vec::new();
         for (provider, listed) in self.listing.all(exchange).await {
+            if !permitted(&provider, "") {
+                continue;
+            }
             match listed {
-                Ok(list) => models.extend(list.iter().map(|entry| Model::of(&provider, entry))),
+                Ok(list) => {
+                    let good = list.iter().filter(|entry| permitted(&provider, shape::id(entry)));
+                    models.extend(good.map(|entry| Model::of(&provider, entry)));
+                }
                 Err(reason) => left_out.push(LeftOut { provider, reason }),
             }
         }

@@ -24,11 +24,16 @@ pub(super) struct Model {
     entry: Map<String, Value>,
 }
 
+/// What a provider calls a model of its list.
+pub(super) fn id(entry: &Map<String, Value>) -> &str {
+    entry.get("id").and_then(Value::as_str).unwrap_or_default()
+}
+
 impl Model {
     /// An entry of a provider's list.
     pub(super) fn of(provider: &str, entry: &Map<String, Value>) -> Self {
-        let id = entry.get("id").and_then(Value::as_str).unwrap_or_default();
-        Model { id: format!("{provider}/{id}"), owner: provider.to_owned(), entry: entry.clone() }
+        let id = format!("{provider}/{}", id(entry));
+        Model { id, owner: provider.to_owned(), entry: entry.clone() }
     }
 
     /// A name of the configuration's own.
