@@ -13,14 +13,16 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroizing;
+
 #[cfg(not(unix))]
 use other as system;
 #[cfg(unix)]
 use unix as system;
 
-pub use system::{Held, create_folder, hold, read};
+pub use system::{Held, create_folder, hold, read_within};
 
-/// Largest file that is read.
+/// Largest file that is read where nothing else is said.
 pub const LARGEST: u64 = 1 << 20;
 /// How long to wait between two looks at a lock.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -106,6 +108,11 @@ impl<'a> Saving<'a> {
         step("renamed");
         system::sync_folder(folder)
     }
+}
+
+/// Reads a file of our own; `None` when there is none. Refuses links, files of others, and what is too large.
+pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+    read_within(path, LARGEST)
 }
 
 /// Removes a file and what stands beside it, but for its lock; says whether it was there.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{LARGEST, Trouble};
+use super::Trouble;
 
 /// No lock among processes.
 pub struct Held;
@@ -28,16 +28,16 @@ pub(super) fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+pub fn read_within(path: &Path, largest: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Trouble::failed("read", path, &error)),
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Trouble::failed("read", path, &error))?;
-    match bytes.len() as u64 > LARGEST {
-        true => Err(Trouble::refused(path, &format!("it is larger than {LARGEST} bytes"))),
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(|error| Trouble::failed("read", path, &error))?;
+    match bytes.len() as u64 > largest {
+        true => Err(Trouble::refused(path, &format!("it is larger than {largest} bytes"))),
         false => Ok(Some(bytes)),
     }
 }

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::{LARGEST, Trouble};
+use super::Trouble;
 
 /// A lock among all processes, until it is dropped; the kernel drops it with the process.
 pub struct Held(#[expect(dead_code, reason = "it is held")] OwnedFd);
@@ -41,8 +41,9 @@ pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Reads a file of our own; `None` when there is none. Refuses links, files of others, and what is too large.
-pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+/// Reads a file of our own; `None` when there is none. Refuses links, files of others, and what has more than
+/// `largest` bytes.
+pub fn read_within(path: &Path, largest: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
     // Not blocking: opening a pipe would wait for its other end.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut file = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
@@ -55,12 +56,12 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
     if !data.is_file() {
         return Err(Trouble::refused(path, "it is no file"));
     }
-    if data.len() > LARGEST {
-        return Err(Trouble::refused(path, &format!("it is larger than {LARGEST} bytes")));
+    if data.len() > largest {
+        return Err(Trouble::refused(path, &format!("it is larger than {largest} bytes")));
     }
     close_to_others(&file, path, Mode::RUSR | Mode::WUSR)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(data.len() as usize + 1));
-    let read = Read::by_ref(&mut file).take(LARGEST + 1).read_to_end(&mut bytes);
+    let read = Read::by_ref(&mut file).take(largest + 1).read_to_end(&mut bytes);
     read.map_err(|error| Trouble::failed("read", path, &error))?;
     Ok(Some(bytes))
 }

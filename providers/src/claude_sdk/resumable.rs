@@ -2,12 +2,11 @@
 //! digests of what they know; no words. A file keeps them over a restart of the proxy.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ccproxy_core::private_file::{self, Saving, Trouble};
 use ccproxy_core::unix_time::now;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -109,34 +108,23 @@ fn bound(entries: &mut HashMap<Key, Ended>, limit: Duration) {
     }
 }
 
-fn read(path: &Path) -> io::Result<Vec<Entry>> {
-    let text = match fs::metadata(path) {
-        Ok(facts) if facts.len() > LARGEST => return Err(io::Error::other("the file is too large")),
-        Ok(_) => fs::read(path)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    serde_json::from_slice(&text).map_err(io::Error::other)
+fn read(path: &Path) -> Result<Vec<Entry>, String> {
+    let told = |error: Trouble| error.to_string();
+    match private_file::read_within(path, LARGEST).map_err(told)? {
+        Some(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
+        None => Ok(Vec::new()),
+    }
 }
 
-/// A new file takes the old one's place, for its owner only.
-fn write(path: &Path, entries: &[Entry]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let fresh = path.with_extension(format!("json.{}", std::process::id()));
-    let _ = fs::remove_file(&fresh);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&fresh)?;
-    file.write_all(&serde_json::to_vec(entries).map_err(io::Error::other)?)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
+fn write(path: &Path, entries: &[Entry]) -> Result<(), String> {
+    let text = serde_json::to_vec(entries).map_err(|error| error.to_string())?;
+    Saving::of(path).save(&text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn ended(since: u64) -> Ended {
