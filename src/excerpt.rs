@@ -27,10 +27,15 @@ impl Excerpts {
         self.of(plugin, message)
     }
 
+    /// Where the files of a plugin are.
+    pub(crate) fn folder(&self, plugin: &str) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(plugin)).find(|folder| folder.is_dir())
+    }
+
     /// The first place of a plugin that a text names as `file.lua:LINE`.
     pub(crate) fn of(&self, plugin: &str, text: &str) -> Option<String> {
         let (file, line) = place(text)?;
-        let folder = self.folders.iter().map(|folder| folder.join(plugin)).find(|folder| folder.is_dir())?;
+        let folder = self.folder(plugin)?;
         let path = folder.join(&file);
         // A name from a message leads nowhere else.
         let inside =

@@ -1,12 +1,13 @@
 //! Where the crates meet: which plugins there are, native and in Lua.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ccproxy_core::generation::Generation;
 use ccproxy_core::hooks::Bus;
 use ccproxy_core::oauth::OAuthProvider;
-use ccproxy_core::plugin::{PluginContext, PluginFactory, PluginRuntime, Services};
+use ccproxy_core::plugin::{PluginContext, PluginFactory, PluginRuntime, Services, Source};
 use ccproxy_core::provider::Credential;
 use ccproxy_core::proxy::{Discovered, Proxy};
 use ccproxy_core::settings::PluginSettings;
@@ -75,7 +76,9 @@ impl Search {
         for problem in self.balancer.strangers() {
             tracing::warn!("{problem}");
         }
-        let mut discovered = Discovered { factories, broken: Vec::new() };
+        let native: BTreeSet<String> =
+            factories.iter().map(|factory| factory.manifest().name.clone()).collect();
+        let mut discovered = Discovered { factories, ..Discovered::default() };
         for name in &own {
             let called = |factory: &&Arc<dyn PluginFactory>| factory.manifest().name == *name;
             if discovered.factories.iter().filter(called).count() > 1 {
@@ -84,6 +87,14 @@ impl Search {
             }
         }
         for found in ccproxy_lua::discover(&self.engine, &self.folders, BUNDLED) {
+            let (name, source) = match &found {
+                Ok(factory) => (&factory.manifest().name, Some(&factory.manifest().source)),
+                Err(error) => (&error.name, None),
+            };
+            if native.contains(name) {
+                discovered.warnings.push(never_used(name, source));
+                continue;
+            }
             match found {
                 Ok(factory) => discovered.factories.push(factory),
                 Err(error) => discovered.broken.push((error.name, error.error)),
@@ -114,6 +125,17 @@ impl Search {
         });
         watch.inspect_err(|error| tracing::warn!("plugin folders are not watched: {error}")).ok()
     }
+}
+
+/// About a script that is called like a built-in plugin.
+fn never_used(name: &str, source: Option<&Source>) -> String {
+    let place = match source {
+        Some(Source::Folder(folder)) => format!(" in `{}`", folder.display()),
+        _ => String::new(),
+    };
+    format!(
+        "the script `{name}`{place} is never used: there is a built-in plugin of that name; give it another"
+    )
 }
 
 /// The identity providers and stored logins of a configuration.

@@ -83,7 +83,10 @@ fn the_plugins_of_the_cookbook_pass() {
         for folder in std::fs::read_dir(format!("{ROOT}/scripts/examples")).unwrap() {
             let name = folder.unwrap().file_name().to_string_lossy().into_owned();
             assert!(tests.iter().any(|test| test["plugin"] == name), "{name} has no test");
-            assert!(page.contains(&format!("[{name}](../scripts/examples/{name}/plugin.lua)")), "{name} is not in the page");
+            assert!(
+                page.contains(&format!("[{name}](../scripts/examples/{name}/plugin.lua)")),
+                "{name} is not in the page"
+            );
             plugins += 1;
         }
         assert!(plugins >= 20, "{plugins}");
@@ -389,11 +392,105 @@ fn an_ejected_plugin_brings_its_tests() {
     });
 }
 
+const CLASHING: &str = r#"return {
+  name = "clashing",
+  version = "1.0.0",
+  dependencies = { "request_ids" },
+  middleware = { { layer = "application", request = function(req) req.body:set("a", 1) end } },
+  ROUTES
+}
+"#;
+
+/// What would not do what it says, though it can be declared.
 #[test]
-fn the_tests_of_the_cookbook_pass() {
+fn what_could_never_work_is_told() {
     run(async {
-        let (code, report) = told(&[&format!("{ROOT}/scripts/examples"), "--ci", "--timeout", "60s"]).await;
-        assert_eq!(code, 0, "{report:#}");
-        assert!(report["passed"].as_u64() >= Some(20), "{report:#}");
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = folder.path().join("clashing");
+        std::fs::create_dir(&plugin).unwrap();
+        let check = async |routes: &str| {
+            std::fs::write(plugin.join("plugin.lua"), CLASHING.replace("ROUTES", routes)).unwrap();
+            let words = ["plugins", "check", &plugin.display().to_string(), "--no-types", "--json"];
+            let (code, out, errors) = cli(Config::new().without_scripts(), &words).await;
+            assert_eq!(code, 1, "{out}{errors}");
+            let report: Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(report["plugins"][0]["state"], "wrong", "{report:#}");
+            report["plugins"][0].to_string()
+        };
+        let report = check("").await;
+        let wanted = "it depends on `request_ids`, and there is no such plugin; did you mean `request_id`?";
+        assert!(report.contains(wanted), "{report}");
+        assert!(
+            report.contains("no handler may touch bodies") && report.contains("\"column\":67"),
+            "{report}"
+        );
+        let run = "handler = function() end";
+        let routes = format!(
+            "routes = {{ {{ path = '/c', {run} }}, {{ path = '/c', {run} }}, {{ path = '/d', method = 'FETCH', {run} }} }},"
+        );
+        let report = check(&routes).await;
+        assert!(report.contains("there is another route `GET /clashing/c`"), "{report}");
+        assert!(report.contains("`FETCH` is none of `GET`"), "{report}");
+    });
+}
+
+#[test]
+fn a_script_called_like_a_built_in_plugin_is_named_and_never_used() {
+    run(async {
+        let lua = "return { name = \"claude_api\", version = \"1.0.0\" }";
+        let broken = "return {";
+        let proxy = support::Proxy::start(
+            Config::new()
+                .script("claude_api", lua)
+                .script("mock", broken)
+                .script("fine", "return { name = \"fine\", version = \"1.0.0\" }"),
+        )
+        .await;
+        let status = proxy.status().await;
+        let warnings = status["warnings"].to_string();
+        for name in ["claude_api", "mock"] {
+            assert!(warnings.contains(&format!("the script `{name}`")), "{warnings}");
+            assert_eq!(proxy.plugin(name).await["manifest"]["source"], "native", "the other one still runs");
+        }
+        let (_, out, errors) = proxy.cli(&["plugins", "list"]).await;
+        assert!(format!("{out}{errors}").contains("the script `claude_api` in `"), "{out}{errors}");
+        proxy.stop().await;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        let new = async |name: &str, more: &[&str]| {
+            let words = [&["plugins", "new", name, "--path", &path], more].concat();
+            cli(Config::new(), &words).await
+        };
+        for (name, hint) in [("claude_api", "never be used"), ("max_tokens", "plugins eject max_tokens")] {
+            let (code, _, errors) = new(name, &[]).await;
+            assert!(code == 1 && errors.contains(hint), "{errors}");
+        }
+        assert_eq!(new("claude_api", &["--force"]).await.0, 1);
+        assert_eq!(new("max_tokens", &["--force"]).await.0, 0);
+        std::fs::create_dir(folder.path().join("claude_api")).unwrap();
+        std::fs::write(folder.path().join("claude_api/plugin.lua"), lua).unwrap();
+        let (code, out, _) = cli(Config::new(), &["plugins", "check", &format!("{path}/claude_api")]).await;
+        assert!(code == 1 && out.contains("a built-in plugin of this name"), "{out}");
+    });
+}
+
+#[test]
+fn types_are_those_of_the_folder_that_is_named() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = folder.path().join("hello");
+        std::fs::create_dir(&plugin).unwrap();
+        let lua = "return { name = \"hello\", version = \"1.0.0\", config = { per_minute = ccproxy.schema.integer { default = 1 } } }";
+        std::fs::write(plugin.join("plugin.lua"), lua).unwrap();
+        let path = folder.path().display().to_string();
+        let (code, out, errors) = cli(Config::new().without_scripts(), &["plugins", "types", &path]).await;
+        assert_eq!(code, 0, "{out}{errors}");
+        let stub = std::fs::read_to_string(folder.path().join(".ccproxy/types/plugins/hello.lua")).unwrap();
+        assert!(stub.contains("per_minute"), "{stub}");
+        let missing = folder.path().join("missing");
+        let words = ["plugins", "types", &missing.display().to_string()];
+        let (code, _, errors) = cli(Config::new(), &words).await;
+        assert!(code == 1 && errors.contains("there is no folder") && !missing.exists(), "{errors}");
     });
 }

@@ -28,6 +28,7 @@ mod h2;
 mod hooks;
 mod hostile;
 mod keys;
+mod kit;
 mod lua;
 mod models;
 mod oauth;

@@ -198,3 +198,40 @@ fn every_attack_of_the_list_is_tried() {
     let missing: Vec<u32> = (1..=46).filter(|row| !tried.contains(row)).collect();
     assert!(missing.is_empty(), "no test names these attacks: {missing:?}");
 }
+
+/// A file of tests that no module names is compiled by nobody, and passes for ever.
+#[test]
+fn every_file_is_part_of_a_crate() {
+    let roots = ["lib.rs", "main.rs", "build.rs"];
+    for folder in ["src", "core", "providers", "lua-api", "bench", "tests"] {
+        for path in files(folder, ".rs") {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let file = path.file_name().unwrap().to_string_lossy().into_owned();
+            let own = path.parent().unwrap();
+            let target = own.file_name().is_some_and(|folder| folder == "bin")
+                || own.file_name().is_some_and(|folder| folder == "tests")
+                    && own.parent().unwrap().join("Cargo.toml").exists();
+            if roots.contains(&&*file) || (target && own != Path::new(ROOT).join("tests")) {
+                continue;
+            }
+            let (folder, name) = match name.as_str() {
+                "mod" => (own.parent().unwrap(), own.file_name().unwrap().to_string_lossy().into_owned()),
+                _ => (own, name),
+            };
+            let beside = folder.with_extension("rs");
+            let parents = ["mod.rs", "lib.rs", "main.rs"].map(|parent| folder.join(parent));
+            let declared = files_of(folder).into_iter().chain(parents).chain([beside]).any(|parent| {
+                let text = fs::read_to_string(parent).unwrap_or_default();
+                text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};")))
+                    || text.contains(&format!("#[path = \"{file}\"]"))
+            });
+            assert!(declared, "no module has `mod {name};` for {}", path.display());
+        }
+    }
+}
+
+/// The Rust files of a folder itself.
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).collect()
+}

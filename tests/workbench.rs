@@ -51,7 +51,7 @@ fn a_session_runs_inside_the_plugin() {
         assert!(errors.contains("session:1: attempt to index nil"), "{errors}");
         let (code, out, _) = proxy.cli(&["lua", "counter", "--json", "-e", "1, 'a'"]).await;
         let told: Value = serde_json::from_str(&out).expect("JSON");
-        assert_eq!((code, &told["values"]), (0, &json!(["1", "\"a\""])));
+        assert_eq!((code, &told["values"], &told["data"]), (0, &json!(["1", "\"a\""]), &json!([1, "a"])));
         proxy.stop().await;
     });
 }
@@ -61,7 +61,10 @@ fn only_the_owner_of_the_data_folder_gets_in() {
     support::run(async {
         let folder = tempfile::tempdir().unwrap();
         let proxy = start(folder.path()).await;
-        let plate = proxy.data_dir().join("dev.json");
+        let mut plates = std::fs::read_dir(proxy.data_dir()).unwrap().flatten().map(|entry| entry.path());
+        let is_plate =
+            |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("dev-");
+        let plate = plates.find(is_plate).expect("a file for the owner");
         let mode = std::fs::metadata(&plate).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
         let ask = async |body: Value| proxy.client().post("/plugins/counter/eval", &body).await;
@@ -89,6 +92,42 @@ fn only_the_owner_of_the_data_folder_gets_in() {
 }
 
 #[test]
+fn each_workbench_of_a_data_folder_is_found_until_it_ends() {
+    support::run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let first = start(folder.path()).await;
+        let data = format!("data_dir = {:?}", first.data_dir());
+        let config = Config::new().without_scripts().toml(&data).command("dev");
+        let second = Proxy::start(config.arg(&folder.path().to_string_lossy())).await;
+        let (code, out, errors) = lua(&second, "second = 2 return second").await;
+        assert_eq!((code, out.as_str()), (0, "2\n"), "{errors}");
+        let (code, out, errors) = lua(&first, "second").await;
+        assert_eq!((code, out.as_str()), (0, "2\n"), "the one that began last: {errors}");
+        second.stop().await;
+        let (code, out, errors) = lua(&first, "second").await;
+        assert_eq!((code, out.as_str()), (0, "nil\n"), "the other one is still there: {errors}");
+        first.stop().await;
+    });
+}
+
+#[test]
+fn a_plugins_own_folder_is_no_folder_of_plugins() {
+    support::run(async {
+        let folder = tempfile::tempdir().unwrap();
+        write_script(folder.path(), "counter", COUNTER);
+        let own = folder.path().join("counter");
+        let own = own.to_string_lossy();
+        for command in [&["dev", &*own][..], &["plugins", "types", &own]] {
+            let (code, _, errors) = support::proxy::cli(Config::new(), command).await;
+            assert_eq!(code, 1);
+            let around = folder.path().canonicalize().unwrap();
+            assert!(errors.contains("is a plugin itself"), "{errors}");
+            assert!(errors.contains(&*around.file_name().unwrap().to_string_lossy()), "{errors}");
+        }
+    });
+}
+
+#[test]
 fn a_save_says_what_changed_and_a_mistake_is_shown() {
     support::run(async {
         let folder = tempfile::tempdir().unwrap();
@@ -105,6 +144,10 @@ fn a_save_says_what_changed_and_a_mistake_is_shown() {
         write_script(folder.path(), "counter", "return {\n  name = = 1,\n}\n");
         says("! counter keeps its old code: ").await;
         says("> 2 |   name = = 1,").await;
+        // A mistake of the manifest has a key; its line is found.
+        write_script(folder.path(), "counter", &COUNTER.replace("version = \"1.0.0\"", "version = 7"));
+        says("`version`: ").await;
+        says("> 5 |   version = 7").await;
         write_script(
             folder.path(),
             "counter",

@@ -73,6 +73,8 @@ pub struct Discovered {
     pub factories: Vec<Arc<dyn PluginFactory>>,
     /// Those whose declaration could not be read: name and reason.
     pub broken: Vec<(String, String)>,
+    /// What else there is to say.
+    pub warnings: Vec<String>,
 }
 
 impl Proxy {
@@ -127,7 +129,7 @@ impl Proxy {
         let began = std::time::Instant::now();
         let number = self.generations.fetch_add(1, Ordering::Relaxed) + 1;
         let old = self.pipeline.live();
-        let (entries, warnings) = registry::build(Build {
+        let (entries, mut warnings) = registry::build(Build {
             settings: &self.settings.plugins,
             data_dir: self.settings.data_dir.clone(),
             factories: discovered.factories,
@@ -141,6 +143,7 @@ impl Proxy {
             store: self.store.clone(),
         })
         .await;
+        warnings.extend(discovered.warnings);
         let generation = Generation::assemble(number, entries, &core_routes(&self.me), warnings);
         let generation = generation.with_routing(self.routing.clone()).with_traffic(self.traffic.clone());
         let generation = Arc::new(generation);

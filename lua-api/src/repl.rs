@@ -9,6 +9,7 @@ use mlua::{Function, Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
 use crate::call::Begun;
+use crate::data;
 use crate::fault::{Fault, clip};
 use crate::inspect::inspect;
 use crate::outcome;
@@ -17,13 +18,16 @@ use crate::script::Script;
 
 /// How long one line may take, waiting included.
 const WALL: Duration = Duration::from_secs(30);
+/// Most bytes of a value that is given as data.
+const LARGEST: usize = 1 << 20;
 /// Where the names of the session are kept in a VM.
 const SESSION: &str = "ccproxy.session";
 /// Where the table that `plugin.lua` returned is kept.
 pub(crate) const MANIFEST: &str = "ccproxy.manifest";
 
 /// Runs `source`, an expression or statements, and tells what came of it:
-/// `{ "values": [text...], "printed": text }`, `{ "error": text }`, or `{ "unfinished": true }` for code that goes on.
+/// `{ "values": [text...], "data": [value...], "printed": text }` (`data` has null where a value is no plain data),
+/// `{ "error": text }`, or `{ "unfinished": true }` for code that goes on.
 ///
 /// It runs as a handler would: inside the gate, under the CPU budget, with the plugin's rights. What it raises is
 /// no failure of the plugin's.
@@ -63,8 +67,10 @@ pub(crate) async fn eval(plugin: &Plugin, source: &str) -> Result<Json> {
         if let Some(first) = values.first() {
             session.raw_get::<Table>("names")?.raw_set("it", first)?;
         }
-        let values: Vec<String> = values.iter().map(inspect).collect();
-        Ok(json!({ "values": values, "printed": printed }))
+        let spelled: Vec<String> = values.iter().map(inspect).collect();
+        let plain = |value| data::to_value(&script.vm.lua, value, LARGEST).unwrap_or_default();
+        let data: Vec<serde_json::Value> = values.iter().map(plain).collect();
+        Ok(json!({ "values": spelled, "data": data, "printed": printed }))
     };
     let handler = plugin.handlers.get("session", "the session");
     plugin.call(None, plugin.allowed_apart(WALL), &handler, begin, finish).get().await
@@ -140,9 +146,12 @@ mod tests {
         let bench = start_in(&crate::tests::engine(), text).await;
         let eval =
             async |source: &str| bench.runtime.eval(source).expect("a session").await.expect("an answer");
-        assert_eq!(eval("1 + 1").await, json!({ "values": ["2"], "printed": null }));
+        assert_eq!(eval("1 + 1").await, json!({ "values": ["2"], "data": [2], "printed": null }));
         assert_eq!(eval("plugin.config").await["values"], json!(["{ limit = 3 }"]));
+        let told = eval("{ a = 1, [5] = 2 }, { 1, { x = 'y' } }, print, nil, 'z'").await;
+        assert_eq!(told["data"], json!([null, [1, { "x": "y" }], null, null, "z"]), "{told}");
         assert_eq!(eval("x = 5").await["values"], json!([]));
+        eval("plugin.config").await;
         assert_eq!(eval("x, 'two', it").await["values"], json!(["5", "\"two\"", "{ limit = 3 }"]));
         assert_eq!(eval("manifest.commands[1].run()").await["values"], json!(["1"]));
         assert_eq!(eval("print('a', 1) print({})").await["printed"], "a\t1\n{}\n");

@@ -29,7 +29,7 @@ pub(crate) struct Lua {
     /// Run this and leave
     #[arg(long, short, value_name = "CODE")]
     eval: Option<String>,
-    /// Print results as JSON
+    /// Print the result as JSON: `values` as Lua spells them, `data` as JSON (null where a value is no plain data)
     #[arg(long)]
     json: bool,
 }

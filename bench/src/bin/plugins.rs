@@ -157,7 +157,7 @@ async fn start(case: &Case, data_dir: &std::path::Path) -> Outcome<Arc<Proxy>> {
             factories.push(found.map_err(|error| error.to_string())?);
         }
     }
-    Ok(Proxy::start(settings, &server, Discovered { factories, broken: Vec::new() }, Default::default())
+    Ok(Proxy::start(settings, &server, Discovered { factories, ..Discovered::default() }, Default::default())
         .await?)
 }
 

@@ -78,6 +78,7 @@ pub fn check(engine: &Arc<Engine>, folder: &Path) -> Checked {
     }
     let capabilities = factory.as_ref().map(|factory| factory.manifest().capabilities.clone());
     findings.extend(rules::check(&own.files, capabilities.as_deref()));
+    findings.extend(factory.as_ref().and_then(|factory| rules::bodies(&main, factory.manifest())));
     findings.sort_by_key(|finding| {
         (finding.file.clone(), finding.place.as_ref().map(|place| (place.line, place.column)))
     });

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use ccproxy_core::middleware::BodyAccess;
+use ccproxy_core::plugin::Manifest;
+
 use super::Finding;
 use super::token::{Kind, Token, tokens};
 use crate::manifest::nearest;
@@ -99,10 +102,12 @@ struct Chain<'s> {
 
 fn chains<'s>(tokens: &[Token], source: &'s str) -> Vec<Chain<'s>> {
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.text(source) == text);
+    let aliases = aliases(tokens, source);
     let mut chains = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         let field = index > 0 && (is(index - 1, ".") || is(index - 1, ":"));
-        if token.kind != Kind::Name || token.text(source) != "ccproxy" || field {
+        let name = token.text(source);
+        if token.kind != Kind::Name || field || (name != "ccproxy" && !aliases.contains(name)) {
             continue;
         }
         let (mut names, mut at) = (Vec::new(), index + 1);
@@ -119,6 +124,43 @@ fn chains<'s>(tokens: &[Token], source: &'s str) -> Vec<Chain<'s>> {
         }
     }
     chains
+}
+
+/// Other names of the table: `local c = ccproxy`.
+fn aliases<'s>(tokens: &[Token], source: &'s str) -> BTreeSet<&'s str> {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text(source));
+    let bound = (0..tokens.len()).filter(|at| {
+        text(*at) == "local"
+            && text(at + 2) == "="
+            && text(at + 3) == "ccproxy"
+            && !matches!(text(at + 4), "." | "[" | ":" | "(")
+    });
+    bound.filter_map(|at| tokens.get(at + 1)).map(|token| token.text(source)).collect()
+}
+
+/// `req.body:set(...)` where nothing in the manifest asks for bodies.
+pub(super) fn bodies(source: &str, manifest: &Manifest) -> Option<Finding> {
+    let none = |access: &BodyAccess| *access == BodyAccess::None;
+    // Handlers of routes get bodies without asking.
+    let unasked = manifest.routes.is_empty()
+        && manifest.middleware.iter().all(|spec| none(&spec.body))
+        && manifest.hooks.iter().all(|spec| none(&spec.body));
+    if !unasked {
+        return None;
+    }
+    let tokens = tokens(source);
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text(source));
+    let at = (0..tokens.len()).find(|at| {
+        tokens[*at].kind == Kind::Name
+            && matches!(text(*at), "req" | "res")
+            && text(at + 1) == "."
+            && text(at + 2) == "body"
+            && text(at + 3) == ":"
+    })?;
+    let told =
+        "no handler may touch bodies: give the middleware or hook `body = \"read\"` or `body = \"write\"`";
+    let bytes = tokens[at].at.start..tokens[at + 2].at.end;
+    Some(Finding::at(crate::script::MAIN, source, &bytes, true, told.to_owned()))
 }
 
 /// What the `ccproxy` table has.
@@ -251,6 +293,9 @@ mod tests {
         );
         assert_eq!((found[1].0, found[1].1), (3, 1));
         assert!(found[1].2.contains("`ccproxy.log`"), "{found:?}");
+        let found = told("local c = ccproxy\nc.kv.gett('x')\nlocal d = ccproxy.log d.infoo()", &["kv"]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].0, found[0].1), (2, 1));
         let fine = "ccproxy.kv.get('x') local k = ccproxy.kv k.anything() return ccproxy.null, x.ccproxy.odd, ccproxy.schema.integer {}";
         assert_eq!(told(fine, &["kv"]), []);
         assert_eq!(told("-- ccproxy.odd()\nlocal s = 'ccproxy.odd()' .. [[ccproxy.odd]]", &[]), []);

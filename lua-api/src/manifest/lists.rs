@@ -13,6 +13,9 @@ use mlua::{Function, Value};
 
 use super::node::{Node, nearest};
 
+/// The methods that the server takes.
+const METHODS: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 /// The priority of a hook that names none.
 const HOOK_PRIORITY: i32 = 500;
 
@@ -63,8 +66,10 @@ pub(super) fn routes(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> 
     let mut functions = Vec::new();
     for node in root.nodes("routes") {
         let method = node.text("method").unwrap_or_else(|| "GET".to_owned()).to_ascii_uppercase();
-        let method = method.parse().unwrap_or_else(|_| {
-            node.problem("method", format!("`{}` is no method", method.escape_debug()));
+        let known = METHODS.iter().find(|known| known.as_str() == method);
+        let method = known.cloned().unwrap_or_else(|| {
+            let names = METHODS.each_ref().map(Method::as_str).join("`, `");
+            node.problem("method", format!("`{}` is none of `{names}`", method.escape_debug()));
             Method::GET
         });
         let prefix = node.text("prefix").unwrap_or_else(|| format!("/{}", manifest.name));
@@ -89,6 +94,10 @@ pub(super) fn routes(root: &Node<'_>, manifest: &mut Manifest) -> Vec<Function> 
             private: false,
             target: RouteTarget::Handler,
         };
+        let whole = spec.full_path();
+        if manifest.routes.iter().any(|known| known.method == spec.method && known.full_path() == whole) {
+            node.problem("path", format!("there is another route `{} {whole}`", spec.method));
+        }
         if let Some(handler) = node.required_function("handler") {
             manifest.routes.push(spec);
             functions.push(handler);

@@ -2,16 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use ccproxy_core::generation::Generation;
 use ccproxy_core::plugin::Manifest;
 use ccproxy_core::registry::{Entry, State};
+use ccproxy_lua::{Engine, lint};
 
 use crate::excerpt::Excerpts;
 
 /// A line for each plugin that is another one now, with what its manifest gained (`+`) and lost (`-`), or why it
 /// could not be taken, with the lines of the script.
-pub(super) fn told(before: &Generation, now: &Generation, excerpts: &Excerpts) -> String {
+pub(super) fn told(
+    before: &Generation,
+    now: &Generation,
+    engine: &Arc<Engine>,
+    excerpts: &Excerpts,
+) -> String {
     let mut out = String::new();
     for entry in &now.entries {
         let name = &entry.manifest.name;
@@ -41,7 +48,8 @@ pub(super) fn told(before: &Generation, now: &Generation, excerpts: &Excerpts) -
                     other => other.word(),
                 };
                 let _ = writeln!(out, "! {name} {word}: {reason}");
-                out.push_str(&excerpts.of(name, reason).unwrap_or_default());
+                let excerpt = excerpts.of(name, reason).or_else(|| declared_at(name, engine, excerpts));
+                out.push_str(&excerpt.unwrap_or_default());
             }
         }
     }
@@ -54,6 +62,13 @@ pub(super) fn told(before: &Generation, now: &Generation, excerpts: &Excerpts) -
         let _ = writeln!(out, "! {warning}");
     }
     out
+}
+
+/// The lines of a mistake in a manifest, whose message has a key and no place: it is looked for in the text.
+fn declared_at(name: &str, engine: &Arc<Engine>, excerpts: &Excerpts) -> Option<String> {
+    let findings = lint::check(engine, &excerpts.folder(name)?).findings;
+    let mistake = findings.iter().find(|finding| finding.error && finding.place.is_some())?;
+    excerpts.of(name, &format!("{}:{}", mistake.file, mistake.place.as_ref()?.line))
 }
 
 /// `: version 1.0.0 -> 1.1.0, +route GET /x, -task sweep`

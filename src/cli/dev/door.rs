@@ -1,14 +1,19 @@
 //! How `ccproxy lua` finds the workbench that runs, and shows that it may come in: a file in the data folder that
-//! only its owner can read, for as long as the workbench runs.
+//! only its owner can read, for as long as the workbench runs. Each workbench has its own, named by its process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ccproxy_core::secret::Secret;
 use ccproxy_core::{hex, private_file};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Failure;
+
+/// Around the number of the process in the file's name.
+const BEGIN: &str = "dev-";
+const END: &str = ".json";
 
 /// An open door. Dropped, its file is removed.
 pub(crate) struct Door {
@@ -31,7 +36,8 @@ impl Door {
         let mut bytes = [0; 32];
         ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes)
             .map_err(|_| Failure::new("the system gives no random numbers"))?;
-        Ok(Door { path: path(data_dir), secret: Secret::new(hex::encode(&bytes)) })
+        let path = data_dir.join(format!("{BEGIN}{}{END}", std::process::id()));
+        Ok(Door { path, secret: Secret::new(hex::encode(&bytes)) })
     }
 
     /// What lets one in.
@@ -39,7 +45,7 @@ impl Door {
         self.secret.clone()
     }
 
-    /// Writes the file. Two workbenches with one data folder: the later one is found.
+    /// Writes the file.
     pub(crate) fn name(&self, url: &str) -> Result<(), Failure> {
         let plate = Plate { url: url.to_owned(), secret: self.secret.expose().to_owned() };
         let text = serde_json::to_string(&plate).map_err(|error| Failure::new(error.to_string()))?;
@@ -49,27 +55,44 @@ impl Door {
         Ok(())
     }
 
-    /// What the file of a workbench that runs says.
+    /// What the file of a workbench that runs says; of several the one that began last.
     pub(crate) fn read(data_dir: &Path) -> Result<Plate, Failure> {
         let none = || {
             Failure::new("no workbench runs").with_hint("start one with `ccproxy dev`, in another terminal")
         };
-        let text =
-            private_file::read(&path(data_dir)).map_err(|trouble| Failure::new(trouble.to_string()))?;
+        let mut doors: Vec<(SystemTime, PathBuf)> = fs::read_dir(data_dir)
+            .map_err(|_| none())?
+            .flatten()
+            .filter(|entry| process(&entry.file_name().to_string_lossy()).is_some_and(runs))
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        doors.sort();
+        let (_, path) = doors.pop().ok_or_else(none)?;
+        let text = private_file::read(&path).map_err(|trouble| Failure::new(trouble.to_string()))?;
         serde_json::from_slice(&text.ok_or_else(none)?).map_err(|_| none())
     }
 }
 
-impl Drop for Door {
-    fn drop(&mut self) {
-        // Another workbench may have put its own there.
-        let own = fs::read_to_string(&self.path).is_ok_and(|text| text.contains(self.secret.expose()));
-        if own {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+/// The process of a door's file.
+fn process(name: &str) -> Option<i32> {
+    name.strip_prefix(BEGIN)?.strip_suffix(END)?.parse().ok()
 }
 
-fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join("dev.json")
+/// Whether a process is there. One that was killed left its file.
+#[cfg(unix)]
+fn runs(process: i32) -> bool {
+    let process = rustix::process::Pid::from_raw(process);
+    process.is_some_and(|process| rustix::process::test_kill_process(process).is_ok())
+}
+
+/// Where that cannot be asked it is taken to be.
+#[cfg(not(unix))]
+fn runs(_: i32) -> bool {
+    true
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
 }

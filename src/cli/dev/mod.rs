@@ -7,13 +7,15 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use ccproxy_core::config::{Node, Origin};
+use ccproxy_lua::{BreakerSettings, Engine};
 use clap::Args;
 use serde_json::json;
 
 use super::context::sound;
 use super::output::Output;
+use super::plugins::of_plugins;
 use super::serve::{Serve, Workbench};
-use super::{Failure, Global, Outcome};
+use super::{Global, Outcome};
 use crate::config::{Inputs, load};
 use crate::excerpt::Excerpts;
 use door::Door;
@@ -38,11 +40,7 @@ impl Dev {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let mut global = global.clone();
         if let Some(folder) = &self.folder {
-            if !folder.is_dir() {
-                return Err(Failure::new(format!("there is no folder `{}`", folder.display())).with_hint(
-                    "`ccproxy plugins new` makes a plugin in a folder; `ccproxy dev` takes the folder around it",
-                ));
-            }
+            of_plugins(folder)?;
             global.scripts = self.folder.clone();
         }
         let mut flags = self.serve.flags();
@@ -58,11 +56,12 @@ impl Dev {
         let excerpts = Excerpts::new(loaded.plugin_folders.clone());
         let door = Door::open(&loaded.settings.core.data_dir)?;
         let told = excerpts.clone();
+        let engine = Engine::new(loaded.settings.lua.limits.clone(), BreakerSettings::default());
         let workbench = Workbench {
             excerpts,
             secret: door.secret(),
             told: Box::new(move |before, now| {
-                let text = changes::told(before, now, &told);
+                let text = changes::told(before, now, &engine, &told);
                 // A reader that has gone away is no failure.
                 let _ = std::io::stdout().write_all(text.as_bytes());
             }),

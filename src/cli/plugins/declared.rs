@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ccproxy_core::config::{Problem, nearest};
+use ccproxy_core::config::{Origin, Problem, nearest};
 use ccproxy_core::plugin::{PluginFactory, Source};
 use ccproxy_core::registry::{Wanted, resolve};
 use serde_json::{Value, json};
@@ -89,6 +89,7 @@ pub(crate) fn declared(loaded: &Loaded) -> (Vec<Declared>, Vec<Problem>) {
     let names: Vec<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
     let mut oddities = settings.oddities(&names);
     oddities.extend(search.balancer().strangers());
+    oddities.extend(discovered.warnings.iter().map(|told| Problem::warning(&Origin::Default, "", told)));
     (plugins, oddities)
 }
 

@@ -18,6 +18,8 @@ mod update;
 
 use clap::Subcommand;
 
+pub(crate) use types::of_plugins;
+
 use super::output::Output;
 use super::{Global, Outcome};
 

@@ -46,9 +46,15 @@ const POINTERS: &[(&str, &str)] = &[
 
 impl Types {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let loaded = global.load_sound(output)?;
-        let nearest = || loaded.plugin_folders.first().cloned().unwrap_or_else(|| loaded.folders.plugins());
-        let folder = self.folder.clone().unwrap_or_else(nearest);
+        let mut loaded = global.load_sound(output)?;
+        let folder = match &self.folder {
+            None => loaded.plugin_folders.first().cloned().unwrap_or_else(|| loaded.folders.plugins()),
+            Some(folder) => {
+                // Its plugins count here, whether or not they would in a start.
+                loaded.plugin_folders.insert(0, of_plugins(folder)?);
+                folder.clone()
+            }
+        };
         let (plugins, _) = declared(&loaded);
         let mut written = Vec::new();
         let place = folder.join(PLACE);
@@ -87,6 +93,21 @@ impl Types {
         output.line("handlers complete their settings with `---@param plugin <name>.Self` above them");
         Ok(())
     }
+}
+
+/// A folder of plugins that somebody named.
+pub(crate) fn of_plugins(folder: &Path) -> Result<PathBuf, Failure> {
+    let shown = folder.display();
+    if folder.join("plugin.lua").is_file() {
+        let around = folder.canonicalize().ok().and_then(|whole| whole.parent().map(Path::to_owned));
+        let hint = around.map_or_else(String::new, |around| crate::cli::context::shown(&around));
+        return Err(Failure::new(format!("`{shown}` is a plugin itself"))
+            .with_hint(format!("name the folder around it: `{hint}`")));
+    }
+    folder.canonicalize().ok().filter(|folder| folder.is_dir()).ok_or_else(|| {
+        Failure::new(format!("there is no folder `{shown}`"))
+            .with_hint("`ccproxy plugins new NAME --path FOLDER` makes a plugin in a folder")
+    })
 }
 
 /// The stub with the settings of a script.

@@ -5,6 +5,7 @@ mod types;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ccproxy_core::config::nearest;
 use ccproxy_core::plugin::{PluginFactory, Source};
 use ccproxy_lua::lint::{self, Finding};
 use ccproxy_lua::{BreakerSettings, Engine, plugin_folders};
@@ -23,7 +24,7 @@ use crate::config::Loaded;
 /// and, where `emmylua_check` is installed, what it says about types.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  ccproxy plugins check                    every plugin, as a start would find it
+  ccproxy plugins check                    every plugin, as a start would find it; in a plugin's folder that one
   ccproxy plugins check rate_limit         one of them
   ccproxy plugins check my-scripts/limits  a folder, wherever it is; also a folder of such folders, or a file in one
 
@@ -62,7 +63,10 @@ impl Check {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let loaded = global.load_sound(output)?;
         let engine = Engine::new(loaded.settings.lua.limits.clone(), BreakerSettings::default());
-        let path = self.what.as_deref().map(Path::new).filter(|path| path.exists());
+        // Inside a plugin's folder it is that plugin that is meant.
+        let here = self.what.is_none() && Path::new("plugin.lua").is_file();
+        let what = if here { Some(".") } else { self.what.as_deref() };
+        let path = what.map(Path::new).filter(|path| path.exists());
         let mut checked = match path {
             Some(path) => self.by_path(&engine, path, &loaded)?,
             None => by_name(&engine, self.what.as_deref(), &loaded, output)?,
@@ -114,20 +118,47 @@ impl Check {
             return Err(Failure::new(format!("there is no plugin in `{shown}`"))
                 .with_hint("a plugin is a folder with a `plugin.lua`; `ccproxy plugins new` makes one"));
         }
-        Ok(folders.into_iter().map(|folder| alone(engine, &folder, loaded)).collect())
+        let mut loaded = loaded.clone();
+        // Those beside it count, as they do where it is used.
+        loaded.plugin_folders.extend(folders[0].parent().map(Path::to_owned));
+        let (others, _) = declared(&loaded);
+        Ok(folders.into_iter().map(|folder| alone(engine, &folder, &loaded, &others)).collect())
     }
 }
 
 /// A folder, wherever it is.
-fn alone(engine: &Arc<Engine>, folder: &Path, loaded: &Loaded) -> Checked {
+fn alone(engine: &Arc<Engine>, folder: &Path, loaded: &Loaded, others: &[Declared]) -> Checked {
     let lint::Checked { findings, factory } = lint::check(engine, folder);
+    let mut faults = factory.as_ref().map(|factory| settings(loaded, &**factory)).unwrap_or_default();
+    faults.extend(factory.as_ref().map(|factory| place(&**factory, others)).unwrap_or_default());
     Checked {
         name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         state: if factory.is_some() { "sound" } else { "broken" },
-        faults: factory.map(|factory| settings(loaded, &*factory)).unwrap_or_default(),
+        faults,
         folder: Some(folder.to_owned()),
         findings,
     }
+}
+
+/// What keeps a plugin from its place among the others.
+fn place(factory: &dyn PluginFactory, others: &[Declared]) -> Vec<String> {
+    let manifest = factory.manifest();
+    let other = |name: &str| others.iter().find(|other| other.name == name);
+    let native = other(&manifest.name)
+        .and_then(|other| other.factory.as_ref())
+        .is_some_and(|other| matches!(other.manifest().source, Source::Native));
+    let mut faults = Vec::new();
+    if native {
+        faults.push(
+            "there is a built-in plugin of this name, so this one is never used: give it another".to_owned(),
+        );
+    }
+    for needed in manifest.dependencies.iter().filter(|needed| other(needed).is_none()) {
+        let near = nearest(needed, others.iter().map(|other| other.name.as_str()));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        faults.push(format!("it depends on `{needed}`, and there is no such plugin{hint}"));
+    }
+    faults
 }
 
 /// The plugins as a start would find them.
@@ -170,6 +201,10 @@ fn settings(loaded: &Loaded, factory: &dyn PluginFactory) -> Vec<String> {
 }
 
 impl Checked {
+    fn word(&self) -> &'static str {
+        if self.is_wrong() { "wrong" } else { self.state }
+    }
+
     fn path(&self, file: &str) -> PathBuf {
         let path = self.folder.as_deref().unwrap_or(Path::new("")).join(file);
         let here = std::env::current_dir().unwrap_or_default();
@@ -177,8 +212,7 @@ impl Checked {
     }
 
     fn print(&self, output: &mut Output) {
-        let word = if self.is_wrong() { "wrong" } else { self.state };
-        output.line(format!("{}: {word}", self.name));
+        output.line(format!("{}: {}", self.name, self.word()));
         self.faults.iter().for_each(|fault| output.line(format!("  {}", fault.replace('\n', "\n  "))));
         for finding in &self.findings {
             let severity = if finding.error { "error" } else { "warning" };
@@ -211,7 +245,7 @@ impl Checked {
         };
         json!({
             "name": self.name,
-            "state": self.state,
+            "state": self.word(),
             "faults": self.faults,
             "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
         })

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use ccproxy_core::plugin::Source;
 use clap::{Args, ValueEnum};
 
+use super::declared::declared;
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
+use crate::config::Loaded;
 
 /// Make a new plugin, with tests
 #[derive(Debug, Args)]
@@ -68,6 +71,7 @@ impl New {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         check_name(&self.name)?;
         let loaded = global.load_sound(output)?;
+        self.check_taken(&loaded)?;
         let nearest = || loaded.plugin_folders.first().cloned().unwrap_or_else(|| loaded.folders.plugins());
         let parent = self.path.clone().unwrap_or_else(nearest);
         let folder = parent.join(&self.name);
@@ -94,6 +98,27 @@ impl New {
         output.line("\nnext");
         steps.iter().for_each(|(command, what)| output.line(format!("  {command:width$}  {what}")));
         Ok(())
+    }
+}
+
+impl New {
+    /// A name that a plugin of ccproxy's own has is refused: nobody would run it, or it would take the other's place.
+    fn check_taken(&self, loaded: &Loaded) -> Outcome {
+        let (plugins, _) = declared(loaded);
+        let own = plugins.iter().find(|plugin| plugin.name == self.name);
+        match own.and_then(|plugin| plugin.factory.as_ref()).map(|factory| &factory.manifest().source) {
+            Some(Source::Native) => {
+                Err(Failure::new(format!("there is a built-in plugin `{}`", self.name))
+                    .with_hint("a script of that name would never be used: choose another"))
+            }
+            Some(Source::Bundled) if !self.force => {
+                Err(Failure::new(format!("there is a bundled plugin `{}`", self.name)).with_hint(format!(
+                    "`ccproxy plugins eject {}` copies it to be changed; `--force` begins another that takes its place",
+                    self.name
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl Workbench for Bench {
         ));
         Ok(Furniture {
             settings: loaded.settings.core.clone(),
-            discovered: Discovered { factories, broken: Vec::new() },
+            discovered: Discovered { factories, ..Discovered::default() },
             oauth: logins.registry().clone(),
         })
     }
