@@ -109,6 +109,73 @@ fn a_key_is_good_for_its_providers_and_models_only() {
 }
 
 #[test]
+fn a_key_with_bounds_gets_nothing_else() {
+    support::run(async {
+        let upstream = Upstream::with(openai::answer).await;
+        let more = format!(
+            "plugins.openai.base_url = \"{}/v1\"\nplugins.openai.api_key = \"sk-proj-house\"",
+            upstream.url()
+        );
+        let lua = "return { name = \"house\", version = \"1.0.0\", routes = { { path = \"/x\", handler = function() return { json = { 1 } } end } } }";
+        let proxy = Proxy::start(Config::new().toml(&more).script("house", lua)).await;
+        let bound = create(&proxy, &["ci", "--provider", "openai", "--model", "gpt-5*"]).await;
+        let free = create(&proxy, &["desk"]).await;
+        let client = |key: &str| Client::new(proxy.address()).header("x-api-key", key);
+        eventually("the keys to count", async || {
+            let closed = proxy.anonymous().get("/plugins").await.status == 401;
+            (closed && client(&free).get("/plugins").await.status == 200).then_some(())
+        })
+        .await;
+        // What is the operator's is for keys without bounds.
+        for path in [
+            "/credentials",
+            "/traffic",
+            "/metrics",
+            "/plugins",
+            "/plugins/status",
+            "/oauth/providers",
+            "/house/x",
+        ] {
+            let answer = client(&bound).get(path).await.expect(403);
+            assert!(
+                answer.text().contains("`ci` is good for requests to providers only"),
+                "{}",
+                answer.text()
+            );
+            client(&free).get(path).await.expect(200);
+        }
+        for path in ["/oauth/claude-api/revoke", "/oauth/claude-api/refresh", "/oauth/claude-api/login"] {
+            client(&bound).post(path, &json!({})).await.expect(403);
+        }
+        client(&bound).get("/health/ready").await.expect(200);
+        client(&bound).get("/openai/v1/models").await.expect(200);
+        // The model is bounded, so it is named, once and as text.
+        let before = upstream.requests().len();
+        for model in [Value::Null, json!(""), json!(5), json!(["gpt-4o"])] {
+            for path in [
+                "/openai/v1/chat/completions",
+                "/openai/v1/embeddings",
+                "/openai/v1/responses",
+                "/v1/chat/completions",
+            ] {
+                let body = json!({ "model": model, "messages": [], "input": "x" });
+                let answer = client(&bound).post(path, &body).await;
+                assert!(matches!(answer.status.as_u16(), 400 | 403), "{path} {model}: {}", answer.text());
+            }
+        }
+        let twice = r#"{"model":"gpt-4o","model":"gpt-5","messages":[]}"#;
+        let answer = client(&bound).post_bytes("/openai/v1/chat/completions", twice).await.expect(403);
+        assert!(answer.text().contains("exactly one"), "{}", answer.text());
+        assert_eq!(upstream.requests().len(), before, "nothing of it has left");
+        client(&bound)
+            .post("/openai/v1/chat/completions", &json!({ "model": "gpt-5", "messages": [] }))
+            .await
+            .expect(200);
+        client(&free).post_bytes("/openai/v1/chat/completions", twice).await.expect(200);
+    });
+}
+
+#[test]
 fn plugins_and_rules_see_the_name_and_never_the_key() {
     support::run(async {
         let lua = r#"return { name = "who", version = "1.0.0", middleware = { { layer = "application",

@@ -167,6 +167,34 @@ fn refusals_are_messages_with_status_and_header_fields() {
 }
 
 #[test]
+fn a_key_that_was_revoked_is_no_good_over_an_open_socket_either() {
+    support::run(async {
+        let (upstream, proxy) = house().await;
+        let (code, out, errors) = proxy.cli(&["keys", "create", "desk", "--json"]).await;
+        assert_eq!(code, 0, "{errors}");
+        let key = serde_json::from_str::<Value>(&out).unwrap()["key"].as_str().unwrap().to_owned();
+        eventually("the key to count", async || {
+            (proxy.anonymous().get("/plugins").await.status == 401).then_some(())
+        })
+        .await;
+        let lines = format!("x-api-key: {key}\r\n{LOGIN}");
+        let mut socket = Socket::open(proxy.address(), TARGET, &lines).await;
+        assert_eq!(socket.create(&json!([user("hi")])).await.last().unwrap()["type"], "response.completed");
+        let before = upstream.requests().len();
+        assert_eq!(proxy.cli(&["keys", "revoke", "desk", "--yes"]).await.0, 0);
+        eventually("the key to be useless", async || {
+            let client = Client::new(proxy.address()).header("x-api-key", &key);
+            (client.get("/plugins").await.status == 401).then_some(())
+        })
+        .await;
+        let refused = socket.create(&json!([user("hi again")])).await;
+        assert_eq!((kinds(&refused), &refused[0]["status"]), (vec!["error"], &json!(401)));
+        assert!(refused[0].to_string().contains("no longer good"), "{refused:?}");
+        assert_eq!(upstream.requests().len(), before);
+    });
+}
+
+#[test]
 fn a_cut_answer_is_told_and_never_completed() {
     support::run(async {
         let (upstream, proxy) = house().await;

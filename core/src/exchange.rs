@@ -175,11 +175,17 @@ pub struct Failure {
     pub message: String,
 }
 
+static ANONYMOUS: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from("anonymous"));
+
 impl Client {
     /// Nobody in particular: the server asks for no key, or has not seen one yet.
     pub fn anonymous() -> Self {
-        static ANONYMOUS: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from("anonymous"));
         Client { id: ANONYMOUS.clone(), key: None }
+    }
+
+    /// Whether it sent no key.
+    pub fn is_anonymous(&self) -> bool {
+        Arc::ptr_eq(&self.id, &ANONYMOUS)
     }
 
     /// Whether a provider may be asked for it, with the model that is sent there.

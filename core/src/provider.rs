@@ -97,6 +97,12 @@ pub struct Through {
 }
 
 impl Operation {
+    /// Whether a request with a body names the model that it is for.
+    pub fn takes_model(&self) -> bool {
+        // A stored response knows its own.
+        self.name != "cancel"
+    }
+
     /// Clients and provider speak the same format.
     pub fn new(name: &'static str, format: Arc<dyn Format>) -> Self {
         Operation { name, format, through: None, local: None }

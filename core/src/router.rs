@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, header};
 
 use crate::chain::Links;
 use crate::error::{Error, Kind, Result};
+use crate::exchange::Client;
 use crate::format::Format;
 use crate::middleware::RouteKind;
 use crate::plugin::RouteHandler;
@@ -64,6 +65,26 @@ pub enum Target {
 }
 
 impl Route {
+    /// Whether a client may ask here at all.
+    pub fn permit(&self, client: &Client) -> Result<()> {
+        let bounded = match &self.target {
+            Target::Handler(handler) => handler.keeps_bounds(),
+            _ => true,
+        };
+        match &client.key {
+            Some(key) if self.auth && !bounded => key.permit_house(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a request names the model that it is for.
+    pub fn takes_model(&self) -> bool {
+        match &self.target {
+            Target::Provider(_, operation) | Target::Choose(operation) => operation.takes_model(),
+            Target::Handler(_) | Target::Down(..) => false,
+        }
+    }
+
     /// The wire format that clients of this route speak.
     pub fn format(&self) -> Option<&Arc<dyn Format>> {
         match &self.target {

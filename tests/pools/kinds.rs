@@ -89,6 +89,25 @@ fn logins_and_keys_take_turns_and_a_login_that_ended_is_told_with_its_remedy() {
 }
 
 #[test]
+fn a_login_that_nobody_made_hides_no_limit() {
+    support::run(async {
+        let house = House::start().await;
+        house.plan("key-a", refusal(429).header("retry-after", "120"));
+        let config = Config::new().upstream(&house.api).toml("credentials.seal = \"off\"").toml(
+            "[credential_balancer.claude_api]\nstrategy = \"failover\"\ncredentials = [{ name = \"a\", api_key = \"key-a\" }, { account = \"nobody\" }]",
+        );
+        let proxy = Proxy::start(config).await;
+        for turn in 0..3 {
+            let answer = ask(&proxy.client()).await.expect(429);
+            let wait: u64 = answer.header("retry-after").parse().unwrap();
+            assert!((60..=120).contains(&wait), "{turn}: {wait} {}", answer.text());
+        }
+        assert_eq!(house.asked(), "a", "a limit that was told is kept");
+        assert_eq!(member(&proxy, "nobody").await["state"], "needs_login");
+    });
+}
+
+#[test]
 fn servers_of_one_s_own_and_vendors_have_pools_too() {
     support::run(async {
         let api = Upstream::with(|request: &Recorded| match key(request).as_str() {

@@ -77,6 +77,29 @@ impl Key {
         self.expires.is_some_and(|end| now >= end)
     }
 
+    /// Whether it is good for some providers or models only.
+    pub fn has_bounds(&self) -> bool {
+        !self.providers.is_empty() || !self.models.is_empty()
+    }
+
+    /// Whether it is good for a request that names no model, or more than one: not where models bound it.
+    pub fn permit_unnamed(&self) -> Result<()> {
+        if self.models.is_empty() {
+            return Ok(());
+        }
+        let told = "is good for some models only, and the request does not name exactly one as text";
+        Err(Error::client(Kind::Forbidden, format!("the client key `{}` {told}", self.name)))
+    }
+
+    /// Whether it is good for a route that is the operator's: not with bounds.
+    pub fn permit_house(&self) -> Result<()> {
+        if !self.has_bounds() {
+            return Ok(());
+        }
+        let told = "is good for requests to providers only; this route is for keys without bounds";
+        Err(Error::client(Kind::Forbidden, format!("the client key `{}` {told}", self.name)))
+    }
+
     /// Whether it is good for a provider and the model that is sent there; the error is the client's.
     pub fn permit(&self, provider: &str, model: &str) -> Result<()> {
         let refuse = |what: &str, name: &str| {

@@ -49,6 +49,11 @@ impl KeyRing {
         (!key.is_expired(now())).then_some(key)
     }
 
+    /// Whether a key that was found before still is one, and its time is not over.
+    pub fn still_has(&self, key: &Key) -> bool {
+        self.look().1.get(&key.hash).is_some_and(|held| **held == *key && !held.is_expired(now()))
+    }
+
     /// The keys as they are now, at most a moment old.
     fn look(&self) -> (bool, Arc<HashMap<String, Arc<Key>>>) {
         let mut held = self.held.lock();

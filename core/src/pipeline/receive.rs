@@ -72,6 +72,7 @@ impl Pipeline {
                 found => found?,
             };
             let client = if route.auth { self.guard.authenticate(parts)? } else { Client::anonymous() };
+            route.permit(&client)?;
             if dialogue.is_some() {
                 websocket::check(&parts.headers)?;
             }
@@ -105,6 +106,10 @@ impl Pipeline {
             let peek = document.check()?;
             if peek.repeated {
                 tracing::warn!(exchange = %exchange.id, "the body names `model` or `stream` more than once; the last one counts");
+            }
+            let named = !peek.repeated && peek.model.as_ref().is_some_and(|model| !model.is_empty());
+            if let Some(key) = exchange.client.key.as_ref().filter(|_| !named && route.takes_model()) {
+                key.permit_unnamed()?;
             }
             request.model = peek.model;
             request.stream = peek.stream.unwrap_or(false);

@@ -37,8 +37,8 @@ fn none() -> Error {
 }
 
 impl Pipeline {
-    /// An exchange for a message that asks. The guard has let the client in when the socket opened; the
-    /// route is looked for anew, since plugins may have been reloaded since.
+    /// An exchange for a message that asks. The guard has let the client in when the socket opened; whether its key is
+    /// still good, and the route, are looked for anew: keys may have been revoked since, and plugins reloaded.
     pub(crate) async fn ask(
         self: Arc<Self>,
         mut head: Parts,
@@ -50,7 +50,12 @@ impl Pipeline {
         head.method = Method::POST;
         head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let found = generation.router.find(&Method::POST, head.uri.path());
-        let verdict = found.map(|(route, params)| (route, params, client));
+        let verdict = found.and_then(|(route, params)| {
+            if route.auth {
+                self.guard.authenticate_again(&client)?;
+            }
+            Ok((route, params, client))
+        });
         let reception = Reception::new(verdict, &head, &generation);
         let request = receive::request(head, &reception);
         let exchange = Exchange::begin(peer, reception.client(), generation, request);

@@ -101,6 +101,11 @@ pub trait PluginRuntime: Send + Sync + 'static {
 pub trait RouteHandler: Send + Sync + 'static {
     /// The request is in `exchange.request`.
     fn call<'a>(&'a self, exchange: &'a Arc<Exchange>) -> BoxFuture<'a, Result<Answer>>;
+
+    /// Whether its answers keep to the bounds of the client's key. Keys with bounds are good for no other handlers.
+    fn keeps_bounds(&self) -> bool {
+        false
+    }
 }
 
 /// A background task.

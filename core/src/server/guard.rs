@@ -126,6 +126,18 @@ impl Guard {
         })
     }
 
+    /// The same for one that was let in before, and asks again on a connection that has stayed open since.
+    pub fn authenticate_again(&self, client: &Client) -> Result<()> {
+        let named = self.keys.as_ref().filter(|keys| keys.required());
+        let still = match (&client.key, named) {
+            (Some(key), Some(keys)) => keys.still_has(key),
+            (Some(_), None) => self.key.is_none(),
+            (None, _) => !client.is_anonymous() || (self.key.is_none() && named.is_none()),
+        };
+        let told = "the client key that opened this connection is no longer good";
+        if still { Ok(()) } else { Err(Error::client(Kind::Unauthorized, told)) }
+    }
+
     /// Whose key this is.
     fn holder(&self, named: Option<&KeyRing>, value: &[u8]) -> Option<Client> {
         let sent = digest(value);

@@ -175,7 +175,8 @@ impl Pool {
             // in for is never left alone: it says for itself how it is.
             let left = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
             let yields = |rest: &Rest| !rest.firm || allowed.len() == 1;
-            let resting = allowed.iter().filter(|_| tried.is_empty());
+            let useful = useful(state, &allowed, facts, now);
+            let resting = useful.iter().filter(|_| tried.is_empty());
             let resting = resting
                 .filter_map(|&index| Some((left(index).filter(|rest| yields(rest))?.left(now), index)));
             Some(resting.min()?.1)
@@ -192,12 +193,19 @@ impl Pool {
     pub(super) fn earliest(&self, facts: &Facts) -> Option<(Duration, Why)> {
         let (now, state) = (Now::take(), self.state.lock());
         let rest = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
-        let rests: Option<Vec<(Duration, Why)>> = self
-            .allowed(facts)
+        let rests: Option<Vec<(Duration, Why)>> = useful(&state, &self.allowed(facts), facts, now)
             .into_iter()
             .map(|index| Some((rest(index)?.left(now), rest(index)?.why)))
             .collect();
         rests?.into_iter().min_by_key(|(left, _)| *left)
+    }
+
+    /// Whether one rests that somebody is logged in to: what that one is back for is worth waiting for.
+    pub(super) fn has_useful(&self, facts: &Facts) -> bool {
+        let (now, state) = (Now::take(), self.state.lock());
+        let rest = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
+        let mut rests = self.allowed(facts).into_iter().filter_map(rest);
+        rests.any(|rest| rest.why != Why::NeedsLogin)
     }
 
     /// What a client is told when none can be used.
@@ -362,6 +370,17 @@ pub(super) struct Described {
     pub(super) kind: &'static str,
     pub(super) login: Option<String>,
     pub(super) lacks: Option<String>,
+}
+
+/// Without those that wait for somebody to log in, where there are others: a login that nobody made tells a client nothing
+/// of when to come back.
+fn useful(state: &State, allowed: &[usize], facts: &Facts, now: Now) -> Vec<usize> {
+    let needs_login = |index: usize| {
+        let rest = state.standings[index].resting(facts.model.as_deref(), now);
+        rest.is_some_and(|rest| rest.why == Why::NeedsLogin)
+    };
+    let useful: Vec<usize> = allowed.iter().copied().filter(|index| !needs_login(*index)).collect();
+    if useful.is_empty() { allowed.to_vec() } else { useful }
 }
 
 /// Those that can be used now, in the order of the pool.

@@ -95,7 +95,12 @@ impl<T: Account> Pooled<T> {
                 }
                 (lease, course.facts.clone())
             };
-            let Some(lease) = lease else { return Err(last.unwrap_or_else(|| self.pool.refusal(&facts))) };
+            let Some(lease) = lease else {
+                // A login that is missing is the operator's to know, where another credential will be back.
+                let last = last
+                    .filter(|error| unready(error).why != Why::NeedsLogin || !self.pool.has_useful(&facts));
+                return Err(last.unwrap_or_else(|| self.pool.refusal(&facts)));
+            };
             let index = lease.index;
             match self.members[index].ready(true).await {
                 Ok(ready) => {

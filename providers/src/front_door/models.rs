@@ -97,6 +97,10 @@ impl RouteHandler for Models {
     fn call<'a>(&'a self, exchange: &'a Arc<Exchange>) -> BoxFuture<'a, Result<Answer>> {
         Box::pin(self.answer(exchange))
     }
+
+    fn keeps_bounds(&self) -> bool {
+        true
+    }
 }
 
 fn unknown(id: &str, left_out: &[LeftOut]) -> Error {
