@@ -207,6 +207,8 @@ fn keys_are_listed_and_mistakes_told() {
             (&["keys", "create", "desk"][..], "already"),
             (&["keys", "create", "a b"], "letters"),
             (&["keys", "create", "x", "--expires", "soon"], "no time such as"),
+            (&["keys", "create", "x", "--provider", "opnai"], "there is no provider `opnai`"),
+            (&["keys", "create", "x", "--provider", ""], "there is no provider ``"),
             (&["keys", "revoke", "nobody", "--yes"], "no key `nobody`"),
         ] {
             let (code, out, err) = run(arguments).await;

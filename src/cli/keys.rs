@@ -2,15 +2,17 @@
 
 use std::io::{IsTerminal, Write};
 
-use ccproxy_core::config::Problem;
 use ccproxy_core::config::units::parse_duration;
+use ccproxy_core::config::{Problem, nearest};
 use ccproxy_core::keys::{Key, KeyFile};
 use ccproxy_core::unix_time::now;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::Output;
+use super::plugins::{Declared, declared};
 use super::{Failure, Global, Outcome};
+use crate::config::Loaded;
 
 /// Make, list and revoke keys of clients
 ///
@@ -72,9 +74,32 @@ impl Keys {
         );
         let file = KeyFile::of(&loaded.settings.core.data_dir);
         match self {
-            Keys::Create(command) => command.run(&file, output),
+            Keys::Create(command) => {
+                check_providers(&command.providers, &loaded)?;
+                command.run(&file, output)
+            }
             Keys::List(command) => command.run(&file, output),
             Keys::Revoke(command) => command.run(&file, output),
+        }
+    }
+}
+
+/// A key for a provider that is nowhere would be good for nothing, and mostly means another one.
+fn check_providers(wanted: &[String], loaded: &Loaded) -> Outcome {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (plugins, _) = declared(loaded);
+    let provider = |plugin: &&Declared| plugin.kind() == "provider";
+    let known: Vec<&str> = plugins.iter().filter(provider).map(|plugin| plugin.name.as_str()).collect();
+    match wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => {
+            let hint = match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`"),
+                None => format!("there are: {}", known.join(", ")),
+            };
+            Err(Failure::new(format!("there is no provider `{name}`")).with_hint(hint))
         }
     }
 }

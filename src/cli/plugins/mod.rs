@@ -18,12 +18,11 @@ mod update;
 
 use clap::Subcommand;
 
+pub(crate) use declared::{Declared, declared};
 pub(crate) use types::of_plugins;
 
 use super::output::Output;
 use super::{Global, Outcome};
-
-pub(crate) use declared::{Declared, declared};
 
 /// Look at plugins, check them, take them from others, copy a bundled one out
 #[derive(Debug, Subcommand)]
