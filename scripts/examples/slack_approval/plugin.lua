@@ -3,7 +3,7 @@
 ---@type ccproxy.Plugin
 return {
   name = "slack_approval",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "Somebody in a Slack channel lets expensive requests pass",
   capabilities = { "http:hooks.slack.com" },
   -- A person needs longer than other handlers may take.
@@ -39,7 +39,12 @@ return {
         local link = plugin.config.base .. "/slack_approval/" .. token
         local text = "%s asks for %s. <%s/yes|Let it pass> or <%s/no|refuse it>"
         local answer, err = ccproxy.http.post(plugin.config.hook, {
-          json = { text = string.format(text, req.client.id, req.model or "a model", link, link) },
+          json = {
+            text = string.format(text, req.client.id, req.model or "a model", link, link),
+            -- Whoever fetches a link for a preview would decide.
+            unfurl_links = false,
+            unfurl_media = false,
+          },
           timeout = "10s",
         })
         if not answer or answer.status ~= 200 then

@@ -14,6 +14,7 @@ test("a yes lets it pass, a no does not", function(t)
   for _, case in { { "yes", 200 }, { "no", 403 } } do
     local asked = p:start("anthropic", { model = "claude-opus-4-1", provider = "claude_api" })
     t.advance("1s")
+    t.eq(p.http.last.json.unfurl_links, false)
     t.eq(asked:is_done(), false)
     t.contains(p:get(link(p, case[1])).body, "Thank you")
     t.eq(asked:wait().status, case[2])
