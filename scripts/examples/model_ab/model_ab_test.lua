@@ -64,4 +64,8 @@ test("what gets no answer is a failure", function(t)
   p:settle()
   local results = p:get("/model_ab/results").json
   t.eq(results.a.failures + results.b.failures, 1)
+  p:anthropic { model = "ab", path = "/v1/messages/count_tokens" }
+  p:settle()
+  results = p:get("/model_ab/results").json
+  t.eq(results.a.requests + results.b.requests, 1)
 end)

@@ -61,7 +61,10 @@ return {
         if req.model == plugin.config.model then
           local chosen = side(req.body, plugin.config.a .. plugin.config.b)
           req.model = chosen == "a" and plugin.config.a or plugin.config.b
-          ccproxy.kv.set("side:" .. req.id, chosen, { ttl = "1h" })
+          -- What only counts tokens is no question.
+          if not ccproxy.re.glob({ "*/count_tokens", "*/input_tokens" }, req.path) then
+            ccproxy.kv.set("side:" .. req.id, chosen, { ttl = "1h" })
+          end
         end
       end,
     },

@@ -16,9 +16,9 @@ local DATA = "^data:[%w/+.;=-]*;base64,"
 local STRING = assert(ccproxy.re.compile([["(?:[^"\\]|\\.)*"]]))
 
 ---@type table<any, boolean?>
-local THOUGHTS = { thinking = true, redacted_thinking = true, reasoning = true }
+local THOUGHTS = { thinking = true, thinking_delta = true, redacted_thinking = true, reasoning = true }
 -- What is no text, in messages and in parts of them.
-local OPAQUE = { "id", "call_id", "tool_use_id", "tool_call_id", "encrypted_content", "reasoning_content" }
+local OPAQUE = { "id", "call_id", "tool_use_id", "tool_call_id", "encrypted_content" }
 
 -- Every text at any depth, with its path: prompts and answers stand in many places.
 ---@param value any
@@ -30,7 +30,7 @@ local function each_text(value, path, visit, key)
   elseif type(value) == "table" and not THOUGHTS[value.type] and value.type ~= "base64" then
     local part = value.type or value.role
     for name, item in value do
-      if not (part and table.find(OPAQUE, name)) then
+      if not (part and table.find(OPAQUE, name)) and name ~= "reasoning_content" then
         local step = type(name) == "number" and name or ccproxy.json.encode(name)
         each_text(item, path .. "[" .. step .. "]", visit, name)
       end

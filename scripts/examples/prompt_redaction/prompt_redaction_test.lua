@@ -205,6 +205,41 @@ test("thoughts go and come as they are: they are signed", function(t)
   t.eq(p.upstream.last.json.messages[2].content[1], thought)
   t.eq(res.json.content[1], thought)
   t.eq(res.json.content[2].text, "to ada@example.com")
+
+  local function event(kind, fields)
+    fields.type = kind
+    return { event = kind, data = fields }
+  end
+  local message = { type = "message", role = "assistant", content = ccproxy.json.array(), model = "claude-x" }
+  local deltas = {}
+  for at, delta in
+    {
+      { type = "thinking_delta", thinking = "about [EMAIL_1]" },
+      { type = "signature_delta", signature = "s" },
+    }
+  do
+    deltas[at] = event("content_block_delta", { index = 0, delta = delta })
+  end
+  p.upstream:reply {
+    events = {
+      event("message_start", { message = message }),
+      event("content_block_start", { index = 0, content_block = { type = "thinking", thinking = "" } }),
+      deltas[1],
+      deltas[2],
+      event("content_block_stop", { index = 0 }),
+      event("message_delta", { delta = { stop_reason = "end_turn" }, usage = { output_tokens = 3 } }),
+      event("message_stop", {}),
+    },
+  }
+  res = p:anthropic { provider = "claude_api", prompt = PROMPT, stream = true }
+  t.contains(res.body, "about [EMAIL_1]")
+
+  local delta = { role = "assistant", reasoning_content = "about [EMAIL_1]" }
+  p.upstream:reply {
+    events = { { data = { choices = { { index = 0, delta = delta } } } }, { data = "[DONE]" } },
+  }
+  res = p:openai_chat { provider = "openai", prompt = PROMPT, stream = true }
+  t.contains(res.body, "about [EMAIL_1]")
 end)
 
 test("a prompt without any goes byte for byte", function(t)

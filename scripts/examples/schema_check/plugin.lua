@@ -60,18 +60,23 @@ local function joined(content)
   return table.concat(texts)
 end
 
--- What the model says, in each format; nil where it wants a tool to be called first.
+-- What the model says, in each format; nil where it wants a tool to be called first, and where no model spoke.
 ---@return string?
 local function words(answer)
   if type(answer) ~= "table" then
     return ""
   end
-  local message = type(answer.choices) == "table" and answer.choices[1] and answer.choices[1].message
-  if message then
-    return type(message.tool_calls) ~= "table" and joined(message.content) or nil
+  if type(answer.choices) == "table" then
+    local message = answer.choices[1] and answer.choices[1].message or {}
+    local calls = type(message.tool_calls) == "table" and #message.tool_calls > 0
+    return not calls and joined(message.content) or nil
+  end
+  local parts = answer.content or answer.output
+  if type(parts) ~= "table" then
+    return nil
   end
   local texts = { joined(answer.content) }
-  for _, part in answer.content or answer.output or {} do
+  for _, part in parts do
     if part.type == "tool_use" or part.type == "function_call" or part.type == "custom_tool_call" then
       return nil
     elseif part.type == "message" then

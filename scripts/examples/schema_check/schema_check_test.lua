@@ -73,3 +73,15 @@ test("calls of tools are no answer yet", function(t)
     t.eq(p[ask](p, {}).status, 200, ask)
   end
 end)
+
+test("what counts tokens is no answer at all", function(t)
+  local p = t.proxy { config = { schema = SCHEMA } }
+  t.eq(p:anthropic({ path = "/v1/messages/count_tokens" }).status, 200)
+end)
+
+test("an empty list of calls is none", function(t)
+  local p = t.proxy { config = { schema = SCHEMA, tries = 1 } }
+  local message = { role = "assistant", content = "It is warm.", tool_calls = ccproxy.json.array() }
+  p.upstream:reply { json = { object = "chat.completion", choices = { { index = 0, message = message } } } }
+  t.eq(p:openai_chat({ provider = "openai" }).status, 502)
+end)

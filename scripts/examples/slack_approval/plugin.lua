@@ -31,7 +31,9 @@ return {
       layer = "security",
       when = { methods = { "POST" } },
       request = function(req, plugin)
-        if not ccproxy.re.glob(plugin.config.models, req.model or "") then
+        -- To count tokens costs nothing.
+        local free = ccproxy.re.glob({ "*/count_tokens", "*/input_tokens" }, req.path)
+        if free or not ccproxy.re.glob(plugin.config.models, req.model or "") then
           return
         end
         -- Whoever knows it may decide: it is not to be guessed.
