@@ -1,7 +1,8 @@
 ---@meta ccproxy.kv
 
 --- What the plugin keeps between exchanges and over reloads, apart from every other plugin. Bounded: a
---- full space gives `nil, err`. Needs the capability `kv`.
+--- full space gives `nil, err`. In memory: after a restart of the proxy it is empty, so what must last
+--- stands in a file, too. Needs the capability `kv`.
 ---@class ccproxy.kv
 ccproxy.kv = {}
 

@@ -17,16 +17,20 @@ local MOST = 2000
 -- The last thing that the user said, in any format.
 local function last_words(body)
   for _, list in { "messages", "input" } do
-    local content = body:get(list .. "[-1].content")
-    if type(content) == "table" then
-      local texts = {}
-      for _, part in content do
-        table.insert(texts, type(part) == "table" and part.text or "")
+    for at = body:kind(list) == "array" and body:len(list) or 0, 1, -1 do
+      local item = list .. "[" .. at .. "]"
+      -- Not what tools said, nor the beginning of the answer.
+      if body:get(item .. ".role") == "user" then
+        local content = body:get(item .. ".content")
+        if type(content) == "table" then
+          local texts = {}
+          for _, part in content do
+            table.insert(texts, type(part) == "table" and type(part.text) == "string" and part.text or "")
+          end
+          content = table.concat(texts, " ")
+        end
+        return type(content) == "string" and string.sub(content, 1, MOST) or ""
       end
-      content = table.concat(texts, " ")
-    end
-    if type(content) == "string" then
-      return string.sub(content, 1, MOST)
     end
   end
   local input = body:get("input")
@@ -36,7 +40,7 @@ end
 ---@type ccproxy.Plugin
 return {
   name = "language_guard",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "Refuses prompts in other scripts than the allowed ones",
   config = {
     scripts = ccproxy.schema.list {

@@ -1,12 +1,15 @@
 -- Refuses new requests while something is repaired. `ccproxy x maintenance_mode on "until noon"`, `... off`; it is kept over
--- reloads of the plugin.
+-- reloads of the plugin and restarts of the proxy.
+
+-- What clients are told; `kv` is in memory, the file is for restarts.
+local FILE = "why.txt"
 
 ---@type ccproxy.Plugin
 return {
   name = "maintenance_mode",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "Refuses requests while something is repaired",
-  capabilities = { "kv" },
+  capabilities = { "kv", "files" },
   config = {
     retry_after = ccproxy.schema.duration { default = "5m", min = 1, doc = "When clients may come back" },
     except = ccproxy.schema.list {
@@ -36,10 +39,10 @@ return {
       name = "on",
       summary = "Refuses requests from now on; the words after it are told to clients",
       run = function(args)
-        ccproxy.kv.set(
-          "why",
-          #args > 0 and table.concat(args, " ") or "something is repaired, come back later"
-        )
+        local why = #args > 0 and table.concat(args, " ") or "something is repaired, come back later"
+        ccproxy.kv.set("why", why)
+        ccproxy.file.remove(FILE)
+        ccproxy.file.append(FILE, why)
         return "requests are refused"
       end,
     },
@@ -48,10 +51,17 @@ return {
       summary = "Takes requests again",
       run = function()
         ccproxy.kv.delete("why")
+        ccproxy.file.remove(FILE)
         return "requests are taken"
       end,
     },
   },
+  setup = function()
+    local why = ccproxy.file.read(FILE)
+    if why then
+      ccproxy.kv.set("why", why)
+    end
+  end,
   health = function()
     local why = ccproxy.kv.get("why")
     if why then

@@ -35,3 +35,51 @@ test("streams have none, and count on", function(t)
     t.eq(res.events[2].data.index, 0)
   end)
 end)
+
+test("nor have the other formats", function(t)
+  local p = t.proxy()
+  local message = { role = "assistant", content = "Hello", reasoning_content = "hmm" }
+  p.upstream:reply { json = { object = "chat.completion", choices = { { index = 0, message = message } } } }
+  local res = p:openai_chat { provider = "openai" }
+  t.eq(res.json.choices[1].message, { role = "assistant", content = "Hello" })
+
+  local function chunk(delta)
+    return { data = { object = "chat.completion.chunk", choices = { { index = 0, delta = delta } } } }
+  end
+  p.upstream:reply {
+    events = { chunk { reasoning_content = "hmm" }, chunk { content = "Hello" }, { data = "[DONE]" } },
+  }
+  res = p:openai_chat { provider = "openai", stream = true }
+  t.eq(res.text, "Hello")
+  t.lacks(res.body, "hmm")
+
+  local thought = { type = "reasoning", id = "r", summary = { { type = "summary_text", text = "hmm" } } }
+  local said =
+    { type = "message", id = "m", role = "assistant", content = { { type = "output_text", text = "Hello" } } }
+  local whole = { id = "x", object = "response", status = "completed", output = { thought, said } }
+  p.upstream:reply { json = whole }
+  t.eq(p:openai_responses({ provider = "openai" }).json.output, { said })
+
+  local events = {}
+  for number, data in
+    {
+      { type = "response.created", response = { id = "x", output = ccproxy.json.array() } },
+      { type = "response.output_item.added", output_index = 0, item = { type = "reasoning", id = "r" } },
+      { type = "response.reasoning_summary_text.delta", output_index = 0, delta = "hmm" },
+      { type = "response.output_item.done", output_index = 0, item = thought },
+      { type = "response.output_item.added", output_index = 1, item = { type = "message", id = "m" } },
+      { type = "response.output_text.delta", output_index = 1, content_index = 0, delta = "Hello" },
+      { type = "response.output_item.done", output_index = 1, item = said },
+      { type = "response.completed", response = whole },
+    }
+  do
+    data.sequence_number = number - 1
+    table.insert(events, { event = data.type, data = data })
+  end
+  p.upstream:reply { events = events }
+  res = p:openai_responses { provider = "openai", stream = true }
+  t.eq(res.text, "Hello")
+  t.lacks(res.body, "hmm")
+  t.eq(#res.events, 5)
+  t.eq(res.events[2].data.output_index, 0)
+end)

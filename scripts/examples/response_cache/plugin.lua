@@ -4,7 +4,7 @@
 ---@type ccproxy.Plugin
 return {
   name = "response_cache",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "Whole answers to the same question from memory",
   capabilities = { "kv" },
   config = {
@@ -26,7 +26,8 @@ return {
         if not res then
           return err
         end
-        local body = res.status == 200 and not res.stream and res:read() and res.body
+        local json = string.find(res.headers["content-type"] or "", "json", 1, true)
+        local body = json and res.status == 200 and not res.stream and res:read() and res.body
         if body and body:size() <= plugin.config.max_bytes then
           ccproxy.kv.set(key, body:text(), { ttl = plugin.config.ttl })
           res.headers["x-cache"] = "miss"

@@ -22,3 +22,14 @@ test("failures and streams are not kept", function(t)
   p:anthropic { prompt = "why?", stream = true }
   t.eq(p.upstream.count, 4)
 end)
+
+test("what is no JSON passes as it is", function(t)
+  local p = t.proxy()
+  p.upstream:always { headers = { ["content-type"] = "audio/mpeg" }, body = "\255\251\144" }
+  for _ = 1, 2 do
+    local res = p:openai_chat { provider = "openai", prompt = "sing" }
+    t.eq(res.status, 200)
+    t.eq(res.body, "\255\251\144")
+    t.eq(res.headers["content-type"], "audio/mpeg")
+  end
+end)

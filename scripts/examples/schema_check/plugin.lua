@@ -1,5 +1,6 @@
 -- Holds whole answers against a small JSON schema, and asks once more when they do not fit. Knows `type`, `required`,
--- `properties`, `items` and `enum`: enough to catch an answer that is prose.
+-- `properties`, `items` and `enum`: enough to catch an answer that is prose. Calls of tools
+-- pass, since they are no answer yet.
 
 local function kind_of(value)
   if value == ccproxy.null then
@@ -45,22 +46,50 @@ local function fits(value, schema, path)
   return nil
 end
 
-local PLACES = { "content[1].text", "choices[1].message.content", "output[-1].content[1].text" }
-
-local function words(body)
-  for _, path in PLACES do
-    local text = body:get(path)
-    if type(text) == "string" then
-      return text
+-- The texts among the parts of a message: thinking may stand before them.
+local function joined(content)
+  if type(content) ~= "table" then
+    return type(content) == "string" and content or ""
+  end
+  local texts = {}
+  for _, part in content do
+    if part.type == "text" or part.type == "output_text" then
+      table.insert(texts, part.text)
     end
   end
-  return nil
+  return table.concat(texts)
+end
+
+-- What the model says, in each format; nil where it wants a tool to be called first, and where no model spoke.
+---@return string?
+local function words(answer)
+  if type(answer) ~= "table" then
+    return ""
+  end
+  if type(answer.choices) == "table" then
+    local message = answer.choices[1] and answer.choices[1].message or {}
+    local calls = type(message.tool_calls) == "table" and #message.tool_calls > 0
+    return not calls and joined(message.content) or nil
+  end
+  local parts = answer.content or answer.output
+  if type(parts) ~= "table" then
+    return nil
+  end
+  local texts = { joined(answer.content) }
+  for _, part in parts do
+    if part.type == "tool_use" or part.type == "function_call" or part.type == "custom_tool_call" then
+      return nil
+    elseif part.type == "message" then
+      table.insert(texts, joined(part.content))
+    end
+  end
+  return table.concat(texts)
 end
 
 ---@type ccproxy.Plugin
 return {
   name = "schema_check",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "Holds answers against a JSON schema",
   config = {
     models = ccproxy.schema.list { of = ccproxy.schema.string(), default = { "*" }, doc = "For which models" },
@@ -79,8 +108,11 @@ return {
           if not res or res.status ~= 200 or not ccproxy.re.glob(plugin.config.models, req.model or "") then
             return res or err
           end
-          local text = res:read() and words(res.body)
-          local value = text and ccproxy.json.decode(text)
+          local text = words(res:read() and res.body and res.body:table())
+          if not text then
+            return res
+          end
+          local value = ccproxy.json.decode(text)
           wrong = value == nil and "it is no JSON" or fits(value, plugin.config.schema, "answer")
           if not wrong then
             return res

@@ -4,10 +4,13 @@
 ---@type ccproxy.Plugin
 return {
   name = "shadow",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "Replays requests to a second model",
   -- The address of this proxy. `wire` shows the bytes of requests.
   capabilities = { "wire", "files", "http:127.0.0.1:8000" },
+  -- The second model may need longer than other handlers may take. What is waited for in one request is `wall` of `[lua]`
+  -- at most: raise it for slow models.
+  patience = "5m",
   config = {
     base = ccproxy.schema.url { default = "http://127.0.0.1:8000", doc = "Where this proxy listens" },
     model = ccproxy.schema.string {
@@ -15,8 +18,15 @@ return {
       doc = "The second model, as the front door knows it",
     },
     percent = ccproxy.schema.number { default = 10, min = 0, max = 100, doc = "The part of the requests" },
+    timeout = ccproxy.schema.duration {
+      default = "2m",
+      min = 1,
+      max = 300,
+      doc = "How long the second model may take; at most `wall` of `[lua]`, which is 30 s unless it is set",
+    },
     key = ccproxy.schema.secret { doc = "A client key, where the proxy asks for one" },
   },
+  -- One after the other: while the second model is slow, requests queue up, and what is too much is left out.
   hooks = {
     ["http.request"] = function(event, plugin)
       -- What this plugin asks comes by here, too.
@@ -31,21 +41,25 @@ return {
       if math.random() * 100 >= plugin.config.percent then
         return
       end
+      -- Not what merely counts tokens.
+      local path = ccproxy.re.match([[/(messages|chat/completions|responses)$]], event.path)
+      if not path then
+        return
+      end
       local body = ccproxy.json.decode(event.body)
       if type(body) ~= "table" then
         return
       end
       local first = body.model
-      body.model, body.stream = plugin.config.model, false
-      local path = ccproxy.re.find([[/responses$]], event.path) and "/v1/responses"
-        or ccproxy.re.find([[/chat/completions$]], event.path) and "/v1/chat/completions"
-        or "/v1/messages"
+      body.model, body.stream, body.stream_options = plugin.config.model, false, nil
       local headers = { ["x-shadow-of"] = event.id }
       if plugin.config.key then
         headers["x-api-key"] = plugin.config.key
       end
-      local answer, err =
-        ccproxy.http.post(plugin.config.base .. path, { json = body, headers = headers, timeout = "60s" })
+      local answer, err = ccproxy.http.post(
+        plugin.config.base .. "/v1/" .. path,
+        { json = body, headers = headers, timeout = plugin.config.timeout }
+      )
       ccproxy.file.append("shadow.jsonl", ccproxy.json.encode({
         of = event.id,
         first = first,

@@ -18,3 +18,23 @@ test("its own requests are not replayed", function(t)
   p:settle()
   t.eq(p.http.count, 0)
 end)
+
+test("that the second model took too long is kept, too", function(t)
+  local p = t.proxy { config = { percent = 100 } }
+  p.http:on("POST http://127.0.0.1:8000/v1/messages", { json = { said = "second" }, delay = "1h" })
+  p:anthropic {}
+  t.advance("6m")
+  p:settle()
+  t.contains(p.file.read("shadow.jsonl"), '"error":"no whole answer')
+end)
+
+test("what only counts tokens is not replayed, nor what belongs to a stream", function(t)
+  local p = t.proxy { config = { percent = 100 } }
+  p:anthropic { path = "/v1/messages/count_tokens" }
+  p:settle()
+  t.eq(p.http.count, 0)
+  p.http:on("POST http://127.0.0.1:8000/v1/chat/completions", { json = {} })
+  p:openai_chat { stream = true, stream_options = { include_usage = true } }
+  p:settle()
+  t.eq(p.http.last.json.stream_options, nil)
+end)

@@ -3,7 +3,7 @@
 ---@type ccproxy.Plugin
 return {
   name = "slack_approval",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "Somebody in a Slack channel lets expensive requests pass",
   capabilities = { "http:hooks.slack.com" },
   -- A person needs longer than other handlers may take.
@@ -31,7 +31,9 @@ return {
       layer = "security",
       when = { methods = { "POST" } },
       request = function(req, plugin)
-        if not ccproxy.re.glob(plugin.config.models, req.model or "") then
+        -- To count tokens costs nothing.
+        local free = ccproxy.re.glob({ "*/count_tokens", "*/input_tokens" }, req.path)
+        if free or not ccproxy.re.glob(plugin.config.models, req.model or "") then
           return
         end
         -- Whoever knows it may decide: it is not to be guessed.
@@ -39,7 +41,12 @@ return {
         local link = plugin.config.base .. "/slack_approval/" .. token
         local text = "%s asks for %s. <%s/yes|Let it pass> or <%s/no|refuse it>"
         local answer, err = ccproxy.http.post(plugin.config.hook, {
-          json = { text = string.format(text, req.client.id, req.model or "a model", link, link) },
+          json = {
+            text = string.format(text, req.client.id, req.model or "a model", link, link),
+            -- Whoever fetches a link for a preview would decide.
+            unfurl_links = false,
+            unfurl_media = false,
+          },
           timeout = "10s",
         })
         if not answer or answer.status ~= 200 then

@@ -22,3 +22,14 @@ test("what is slow is logged", function(t)
   t.eq(#p.logs, 3)
   t.eq(p.logs[2].fields.duration_ms, 60000)
 end)
+
+test("so is what failed after a long time", function(t)
+  local p = t.proxy { config = { whole = "1m" } }
+  p.upstream:reply { delay = "2m", breaks = 40 }
+  local asked = p:start("anthropic", {})
+  t.advance("2h")
+  asked:wait()
+  p:settle()
+  t.eq(p.logs[#p.logs].message, "slow")
+  t.truthy(p.logs[#p.logs].fields.error)
+end)

@@ -1,13 +1,17 @@
 -- Puts a system prompt of the client's team before whatever the client says.
 
+-- What follows stays byte for byte, for the provider's cache.
+local function put_first(body, list, item)
+  local rest = string.sub(body:raw(list), 2)
+  body:set_raw(list, "[" .. ccproxy.json.encode(item) .. (body:len(list) > 0 and "," or "") .. rest)
+end
+
 local function before(body, path, words)
   local kind = body:kind(path)
   if kind == "string" then
     body:set(path, words .. "\n\n" .. body:get(path))
   elseif kind == "array" then
-    local list = body:get(path)
-    table.insert(list, 1, { type = "text", text = words })
-    body:set(path, list)
+    put_first(body, path, { type = "text", text = words })
   else
     body:set(path, words)
   end
@@ -16,7 +20,7 @@ end
 ---@type ccproxy.Plugin
 return {
   name = "team_prompt",
-  version = "1.0.0",
+  version = "1.1.0",
   description = "A system prompt for each team",
   config = {
     prompts = ccproxy.schema.map {
@@ -39,10 +43,8 @@ return {
           before(req.body, "system", words)
         elseif req.format == "openai_responses" then
           before(req.body, "instructions", words)
-        elseif req.format == "openai_chat" then
-          local messages = req.body:get("messages") or {}
-          table.insert(messages, 1, { role = "system", content = words })
-          req.body:set("messages", messages)
+        elseif req.format == "openai_chat" and req.body:kind("messages") == "array" then
+          put_first(req.body, "messages", { role = "system", content = words })
         end
       end,
     },

@@ -19,3 +19,11 @@ test("teams without one are left alone", function(t)
   p:anthropic {}
   t.eq(p.upstream.last.json.system, nil)
 end)
+
+test("what follows stays byte for byte", function(t)
+  local p = t.proxy { config = WORDS }
+  local rest = '{ "role":"user", "content":"hi", "n":12345678901234567890 }]}'
+  p:openai_chat { provider = "openai", body = '{"model":"gpt-5","messages":[' .. rest }
+  t.contains(p.upstream.last.body, "British English.")
+  t.contains(p.upstream.last.body, "," .. rest)
+end)
