@@ -8,7 +8,7 @@ ccproxy.http = {}
 
 ---@class ccproxy.http.Options
 ---@field headers? table<string, string|number>
----@field timeout? ccproxy.Duration For everything; 10 seconds when absent.
+---@field timeout? ccproxy.Duration For everything, 10 minutes at most and 10 seconds when absent; the handler that waits has limits of its own.
 ---@field max_bytes? integer Of the answer's body; 1 MiB when absent.
 
 ---@class ccproxy.http.BodyOptions: ccproxy.http.Options

@@ -15,6 +15,8 @@ use crate::host::Host;
 
 /// Time for a request, unless the script says otherwise; never more than the handler has.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for a request. The handler that waits for it has limits of its own: `wall` of `[lua]`, and its `patience`.
+const LONGEST: Duration = Duration::from_secs(600);
 /// Bytes of an answer, unless the script says otherwise; never more than a value may have.
 const MAX_BYTES: usize = 1 << 20;
 /// Most header fields of a request.
@@ -120,7 +122,7 @@ fn read(lua: &Lua, host: &Host, method: Method, url: String, options: &Options<'
             text.map_err(|refused| options.refuse("json", &refused.to_string()))?.into()
         }
     };
-    let timeout = options.duration("timeout")?.unwrap_or(TIMEOUT).min(host.limits.wall);
+    let timeout = options.duration("timeout")?.unwrap_or(TIMEOUT).min(LONGEST);
     let max_bytes = options.size("max_bytes")?.unwrap_or(MAX_BYTES).min(limit);
     Ok(Request { method, url, headers, body, timeout, max_bytes })
 }

@@ -8,8 +8,7 @@ return {
   description = "Replays requests to a second model",
   -- The address of this proxy. `wire` shows the bytes of requests.
   capabilities = { "wire", "files", "http:127.0.0.1:8000" },
-  -- The second model may need longer than other handlers may take. What is waited for in one request is `wall` of `[lua]`
-  -- at most: raise it for slow models.
+  -- The second model may need longer than other handlers may take.
   patience = "5m",
   config = {
     base = ccproxy.schema.url { default = "http://127.0.0.1:8000", doc = "Where this proxy listens" },
@@ -22,7 +21,7 @@ return {
       default = "2m",
       min = 1,
       max = 300,
-      doc = "How long the second model may take; at most `wall` of `[lua]`, which is 30 s unless it is set",
+      doc = "How long the second model may take",
     },
     key = ccproxy.schema.secret { doc = "A client key, where the proxy asks for one" },
   },

@@ -19,6 +19,15 @@ test("its own requests are not replayed", function(t)
   t.eq(p.http.count, 0)
 end)
 
+test("a second model that is slow is waited for", function(t)
+  local p = t.proxy { config = { percent = 100 } }
+  p.http:on("POST http://127.0.0.1:8000/v1/messages", { json = { said = "at last" }, delay = "90s" })
+  p:anthropic {}
+  t.advance("2m")
+  p:settle()
+  t.eq(ccproxy.json.decode(p.file.read("shadow.jsonl")).answer, '{"said":"at last"}')
+end)
+
 test("that the second model took too long is kept, too", function(t)
   local p = t.proxy { config = { percent = 100 } }
   p.http:on("POST http://127.0.0.1:8000/v1/messages", { json = { said = "second" }, delay = "1h" })
