@@ -10,6 +10,7 @@ mod pool;
 mod pooled;
 mod settings;
 mod standing;
+mod state;
 mod strategy;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,8 @@ use super::facts::Facts;
 use super::ledger::Ledger;
 use super::settings::{MemberSettings, PoolSettings};
 use super::standing::{Limits, Now, Rest, Standing};
-use super::strategy::{Free, Situation};
+use super::state::State;
+use super::strategy::Situation;
 use super::verdict::{Verdict, Why};
 use crate::credentials::Choice;
 
@@ -26,14 +27,6 @@ pub(crate) struct Pool {
     state: Mutex<State>,
     ledger: Arc<Ledger>,
     bus: Arc<OnceLock<Arc<Bus>>>,
-}
-
-struct State {
-    standings: Vec<Standing>,
-    /// Who was chosen last.
-    last: Option<usize>,
-    items: Affinity,
-    conversations: Affinity,
 }
 
 /// Leave to use a credential once. Dropped when the answer is over.
@@ -150,12 +143,12 @@ impl Pool {
 
     /// Whether there is one that was not tried and does not rest.
     pub(super) fn has_another(&self, facts: &Facts, tried: &[usize]) -> bool {
-        !free(&self.state.lock(), &self.allowed(facts), facts, tried, Now::take()).is_empty()
+        !self.state.lock().free(&self.allowed(facts), facts, tried, Now::take()).is_empty()
     }
 
     fn choose(&self, state: &State, facts: &Facts, tried: &[usize], now: Now) -> Option<usize> {
         let allowed = self.allowed(facts);
-        let free = free(state, &allowed, facts, tried, now);
+        let free = state.free(&allowed, facts, tried, now);
         let is_free = |index: &usize| free.iter().any(|one| one.index == *index);
         if let Some(first) =
             facts.wanted.as_ref().and_then(|wanted| wanted.iter().find(|index| is_free(index)))
@@ -175,7 +168,7 @@ impl Pool {
             // in for is never left alone: it says for itself how it is.
             let left = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
             let yields = |rest: &Rest| !rest.firm || allowed.len() == 1;
-            let useful = useful(state, &allowed, facts, now);
+            let useful = state.useful(&allowed, facts, now);
             let resting = useful.iter().filter(|_| tried.is_empty());
             let resting = resting
                 .filter_map(|&index| Some((left(index).filter(|rest| yields(rest))?.left(now), index)));
@@ -193,7 +186,8 @@ impl Pool {
     pub(super) fn earliest(&self, facts: &Facts) -> Option<(Duration, Why)> {
         let (now, state) = (Now::take(), self.state.lock());
         let rest = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
-        let rests: Option<Vec<(Duration, Why)>> = useful(&state, &self.allowed(facts), facts, now)
+        let rests: Option<Vec<(Duration, Why)>> = state
+            .useful(&self.allowed(facts), facts, now)
             .into_iter()
             .map(|index| Some((rest(index)?.left(now), rest(index)?.why)))
             .collect();
@@ -370,29 +364,6 @@ pub(super) struct Described {
     pub(super) kind: &'static str,
     pub(super) login: Option<String>,
     pub(super) lacks: Option<String>,
-}
-
-/// Without those that wait for somebody to log in, where there are others: a login that nobody made tells a client nothing
-/// of when to come back.
-fn useful(state: &State, allowed: &[usize], facts: &Facts, now: Now) -> Vec<usize> {
-    let needs_login = |index: usize| {
-        let rest = state.standings[index].resting(facts.model.as_deref(), now);
-        rest.is_some_and(|rest| rest.why == Why::NeedsLogin)
-    };
-    let useful: Vec<usize> = allowed.iter().copied().filter(|index| !needs_login(*index)).collect();
-    if useful.is_empty() { allowed.to_vec() } else { useful }
-}
-
-/// Those that can be used now, in the order of the pool.
-fn free(state: &State, allowed: &[usize], facts: &Facts, tried: &[usize], now: Now) -> Vec<Free> {
-    let able = allowed.iter().filter(|index| !tried.contains(index));
-    let able = able.filter(|&&index| state.standings[index].resting(facts.model.as_deref(), now).is_none());
-    able.map(|&index| Free {
-        index,
-        in_flight: state.standings[index].in_flight,
-        uses: state.standings[index].uses,
-    })
-    .collect()
 }
 
 fn explained(rest: &Rest, now: Now) -> String {
