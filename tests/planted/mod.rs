@@ -1,4 +1,4 @@
-//! Nothing that is secret is shown or written anywhere but where it belongs: forty secrets are planted, everything is
+//! Nothing that is secret is shown or written anywhere but where it belongs: forty-two secrets are planted, everything is
 //! used, and everything that the program said or left behind is searched.
 
 mod plants;
@@ -226,7 +226,12 @@ impl Run {
             .header("authorization", &format!("Bearer {}", secret("a client's bearer token")))
             .header("cookie", &format!("a={}", secret("a client's cookie")))
             .header("proxy-authorization", &secret("a client's proxy-authorization"))
-            .header("x-amz-security-token", &secret("a client's x-amz-security-token"));
+            .header("x-amz-security-token", &secret("a client's x-amz-security-token"))
+            .header("x-github-token", &secret("a client's x-github-token"))
+            .header(
+                "sec-websocket-protocol",
+                &format!("realtime, openai-insecure-api-key.{}", secret("a client's sec-websocket-protocol")),
+            );
         let messages = |model: &str, stream: bool| json!({ "model": model, "max_tokens": 9, "stream": stream, "messages": [{ "role": "user", "content": "hi" }] });
         let query = format!(
             "api_key={}&access_token={}&key={}",
@@ -375,7 +380,7 @@ impl Run {
 }
 
 #[test]
-fn forty_secrets_are_found_nowhere() {
+fn forty_two_secrets_are_found_nowhere() {
     support::run(async {
         let world = Arc::new(World::new().await);
         let runs: Vec<(&str, &str)> = ["trace", "debug", "info", "warn", "error"]
