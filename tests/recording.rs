@@ -82,6 +82,50 @@ fn a_recording_holds_both_sides_and_no_credential() {
     });
 }
 
+/// A command that says that it records, records.
+#[test]
+fn what_would_not_record_does_not_serve() {
+    support::run(async {
+        let config = Config::new();
+        let home = home(&config);
+        let record = async |config: &Config, more: &[&str]| {
+            let words = ["record", "--out", "a.jsonl", "--port", "0"];
+            let told = cli_in(home.path(), config, &[&words, more].concat()).await;
+            assert!(!home.path().join("a.jsonl").exists(), "{told:?}");
+            told
+        };
+        for (size, why) in
+            [("10zB", "a size such as `10MiB`"), ("", "a size such as"), ("9B", "at least 1KiB")]
+        {
+            let (code, out, errors) = record(&config, &["--max-size", size]).await;
+            assert!(code == 2 && out.is_empty() && errors.contains(why), "{size}: {errors}");
+        }
+        let (code, out, errors) = record(&config, &["--disable-plugin", "recorder"]).await;
+        assert!(code == 1 && out.is_empty(), "{out}{errors}");
+        assert!(
+            errors.contains("nothing would be recorded") && errors.contains("`disabled_plugins`"),
+            "{errors}"
+        );
+        for line in ["disabled_plugins = [\"recorder\"]", "enable_plugins = false"] {
+            let config = Config::new().toml(line);
+            let home = super::support::proxy::home(&config);
+            let words = ["record", "--out", "a.jsonl", "--port", "0"];
+            let (code, _, errors) = cli_in(home.path(), &config, &words).await;
+            assert!(code == 1 && errors.contains("nothing would be recorded"), "{line}: {errors}");
+        }
+        // Another plugin of that name that does not come up.
+        let broken = "return { name = \"recorder\", version = \"1.0.0\",
+            config = { file = ccproxy.schema.path { default = \"x\" }, paths = ccproxy.schema.list { of = ccproxy.schema.string(), default = {} } },
+            setup = function() error(\"no disk\") end }";
+        write_script(&home.path().join("mine"), "recorder", broken);
+        let words = ["--scripts", "mine", "record", "--out", "a.jsonl", "--port", "0"];
+        let (code, out, errors) = cli_in(home.path(), &config, &words).await;
+        assert!(code == 1 && out.is_empty(), "{out}{errors}");
+        assert!(errors.contains("does not run") && errors.contains("no disk"), "{errors}");
+        assert!(!home.path().join("a.jsonl").exists());
+    });
+}
+
 const EDITOR: &str = r#"
 return {
   name = "editor",
