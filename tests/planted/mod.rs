@@ -79,7 +79,8 @@ impl World {
             secret("providers.kimi.api_key as a bearer token")
         );
         let lines = [
-            format!("logging.level = \"{level}\"\nlogging.format = \"{format}\""),
+            // Every line counts, however fast they come.
+            format!("logging.level = \"{level}\"\nlogging.format = \"{format}\"\nlua.log_rate = 10000"),
             format!("server.auth_token = \"{}\"", file("client.key", "server.auth_token in a file")),
             format!("credentials.key_file = \"{}\"", folder.join("seal.key").display()),
             format!("plugins.claude_api.base_url = \"{}\"", self.api.url()),
@@ -146,7 +147,8 @@ return { name = "nosy", version = "1.0.0",
       local seen = {}
       for name, value in req.headers do seen[#seen + 1] = name .. "=" .. tostring(value) end
       ccproxy.log.info("request", { headers = table.concat(seen, " "), path = req.path })
-      if string.sub(req.path, 1, 7) == "/oauth/" then
+      -- `/oauth/providers` takes no credential: what stands in its query is told like anybody's.
+      if string.sub(req.path, 1, 7) == "/oauth/" and req.path ~= "/oauth/providers" then
         ccproxy.log.info("oauth", { query = tostring(req.query_string), all = ccproxy.json.encode(req.query), body = req.body:text() })
       end
     end,
