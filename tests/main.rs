@@ -41,6 +41,7 @@ mod pools;
 mod recording;
 mod refusals;
 mod reload;
+mod replay;
 mod saves;
 mod sharing;
 mod tidy;

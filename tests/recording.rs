@@ -10,7 +10,7 @@ use super::support::config::write_script;
 use super::support::proxy::{cli_in, home};
 use super::support::{self, Config, Proxy, Upstream};
 
-fn message(stream: bool) -> Value {
+pub(super) fn message(stream: bool) -> Value {
     json!({ "model": "claude-x", "max_tokens": 9, "stream": stream, "messages": [{ "role": "user", "content": "what is a canary" }] })
 }
 
@@ -21,16 +21,18 @@ fn lines(path: &Path) -> Vec<Value> {
 }
 
 /// Two exchanges with Claude, whole and streamed, one through the translation, and one that no provider saw.
-async fn recorded(folder: &Path) -> Vec<String> {
+pub(super) async fn recorded(folder: &Path) -> Vec<String> {
     let upstream = Upstream::start().await;
     let config = Config::new().upstream(&upstream).toml("plugins.claude_api.api_key = \"sk-test-house\"");
     let config = config.command("record").arg("--out").arg("exchanges.jsonl");
     let proxy = Proxy::start(config).await;
     let mut told = Vec::new();
+    let client = proxy
+        .client()
+        .header("x-github-token", "sk-test-token")
+        .header("sec-websocket-protocol", "realtime, openai-insecure-api-key.sk-test-page");
     for stream in [false, true] {
-        told.push(
-            proxy.client().post("/claude/v1/messages?beta=true", &message(stream)).await.expect(200).text(),
-        );
+        told.push(client.post("/claude/v1/messages?beta=true", &message(stream)).await.expect(200).text());
     }
     let chat =
         json!({ "model": "claude-x", "messages": [{ "role": "user", "content": "translate \u{e9}" }] });
@@ -66,6 +68,9 @@ fn a_recording_holds_both_sides_and_no_credential() {
         }
         let text = fs::read_to_string(&path).unwrap();
         assert!(!text.contains("sk-test") && text.contains("[redacted]"), "{text}");
+        let headers = &of("client", "request")[0]["headers"];
+        assert_eq!(headers["x-github-token"], "[redacted]");
+        assert_eq!(headers["sec-websocket-protocol"], "realtime, openai-insecure-api-key.[redacted]");
         // A recording is never continued or overwritten.
         let config = Config::new();
         let home = home(&config);
@@ -74,6 +79,50 @@ fn a_recording_holds_both_sides_and_no_credential() {
         assert!(code == 1 && errors.contains("exists"), "{errors}");
         let (code, _, errors) = cli_in(home.path(), &config, &["record", "--out", "no/a.jsonl"]).await;
         assert!(code == 1 && errors.contains("cannot write"), "{errors}");
+    });
+}
+
+/// A command that says that it records, records.
+#[test]
+fn what_would_not_record_does_not_serve() {
+    support::run(async {
+        let config = Config::new();
+        let home = home(&config);
+        let record = async |config: &Config, more: &[&str]| {
+            let words = ["record", "--out", "a.jsonl", "--port", "0"];
+            let told = cli_in(home.path(), config, &[&words, more].concat()).await;
+            assert!(!home.path().join("a.jsonl").exists(), "{told:?}");
+            told
+        };
+        for (size, why) in
+            [("10zB", "a size such as `10MiB`"), ("", "a size such as"), ("9B", "at least 1KiB")]
+        {
+            let (code, out, errors) = record(&config, &["--max-size", size]).await;
+            assert!(code == 2 && out.is_empty() && errors.contains(why), "{size}: {errors}");
+        }
+        let (code, out, errors) = record(&config, &["--disable-plugin", "recorder"]).await;
+        assert!(code == 1 && out.is_empty(), "{out}{errors}");
+        assert!(
+            errors.contains("nothing would be recorded") && errors.contains("`disabled_plugins`"),
+            "{errors}"
+        );
+        for line in ["disabled_plugins = [\"recorder\"]", "enable_plugins = false"] {
+            let config = Config::new().toml(line);
+            let home = super::support::proxy::home(&config);
+            let words = ["record", "--out", "a.jsonl", "--port", "0"];
+            let (code, _, errors) = cli_in(home.path(), &config, &words).await;
+            assert!(code == 1 && errors.contains("nothing would be recorded"), "{line}: {errors}");
+        }
+        // Another plugin of that name that does not come up.
+        let broken = "return { name = \"recorder\", version = \"1.0.0\",
+            config = { file = ccproxy.schema.path { default = \"x\" }, paths = ccproxy.schema.list { of = ccproxy.schema.string(), default = {} } },
+            setup = function() error(\"no disk\") end }";
+        write_script(&home.path().join("mine"), "recorder", broken);
+        let words = ["--scripts", "mine", "record", "--out", "a.jsonl", "--port", "0"];
+        let (code, out, errors) = cli_in(home.path(), &config, &words).await;
+        assert!(code == 1 && out.is_empty(), "{out}{errors}");
+        assert!(errors.contains("does not run") && errors.contains("no disk"), "{errors}");
+        assert!(!home.path().join("a.jsonl").exists());
     });
 }
 
@@ -167,7 +216,7 @@ fn a_replay_asks_nobody_and_tells_what_fails() {
             middleware = { { layer = \"security\", request = function() ccproxy.http.get(\"https://api.example.com/x\") end } } }";
         let (code, out, errors) = replay("asks", asks, &[]).await;
         assert_eq!(code, 0, "{out}{errors}");
-        assert!(out.contains("fetch\n    + GET https://api.example.com/x"), "{out}");
+        assert!(out.contains("by the plugin itself: fetch\n    + GET https://api.example.com/x"), "{out}");
         let fails = "return { name = \"fails\", version = \"1.0.0\",
             middleware = { { layer = \"security\", request = function() error(\"no\") end } } }";
         let (code, out, errors) = replay("fails", fails, &[]).await;
@@ -207,7 +256,7 @@ fn bundled_plugins_and_odd_recordings() {
             + "{\"v\":1,\"id\":\"c\",\"side\":\"client\",\"kind\":\"response\",\"status\":200,\"headers\":{}}\n";
         fs::write(home.path().join("odd.jsonl"), odd).unwrap();
         let (code, out, errors) = replay("odd.jsonl", "max_tokens", &[]).await;
-        assert_eq!(code, 0, "{out}{errors}");
+        assert!(code == 1 && errors.contains("nothing was replayed: all 3"), "{out}{errors}");
         for part in [
             "a POST /nowhere/v1: left out: the replay refuses it with 404",
             "b POST /claude/v1/messages: left out: a body was too long",

@@ -1,4 +1,5 @@
 //! Step 3 for compressed request bodies: decoded once, here, so that plugins and providers see plain JSON.
+//! [`plain`] does the same for answers that were recorded.
 //! The bound is on what comes out: a few bytes of a bomb must not become gigabytes.
 
 use std::io::{self, Read};
@@ -101,6 +102,17 @@ impl Coding {
         let name = self.name();
         let message = format!("the request body is not what its `content-encoding: {name}` says, or is cut");
         Error::client(Kind::InvalidRequest, message).with_log(error.to_string())
+    }
+}
+
+/// The plain bytes of a body with these headers, of any message; `None` when they are plain as they are. The errors are
+/// those of a request.
+pub async fn plain(headers: &HeaderMap, bytes: Bytes, limit: usize) -> Result<Option<Bytes>> {
+    match Coding::of(headers)? {
+        None => Ok(None),
+        // The answer to `HEAD` has no body.
+        Some(_) if bytes.is_empty() => Ok(Some(bytes)),
+        Some(coding) => coding.decode(bytes, limit).await.map(Some),
     }
 }
 

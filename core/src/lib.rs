@@ -35,6 +35,7 @@ pub mod routes;
 pub mod scheduler;
 pub mod store;
 
+pub mod decode;
 pub mod error;
 pub mod hex;
 pub mod private_file;
@@ -43,7 +44,6 @@ pub mod secret;
 pub mod step;
 pub mod unix_time;
 
-mod decode;
 mod patience;
 mod retired;
 mod socket;

@@ -1,4 +1,4 @@
-//! Nothing that is secret is shown or written anywhere but where it belongs: forty secrets are planted, everything is
+//! Nothing that is secret is shown or written anywhere but where it belongs: forty-two secrets are planted, everything is
 //! used, and everything that the program said or left behind is searched.
 
 mod plants;
@@ -79,7 +79,8 @@ impl World {
             secret("providers.kimi.api_key as a bearer token")
         );
         let lines = [
-            format!("logging.level = \"{level}\"\nlogging.format = \"{format}\""),
+            // Every line counts, however fast they come.
+            format!("logging.level = \"{level}\"\nlogging.format = \"{format}\"\nlua.log_rate = 10000"),
             format!("server.auth_token = \"{}\"", file("client.key", "server.auth_token in a file")),
             format!("credentials.key_file = \"{}\"", folder.join("seal.key").display()),
             format!("plugins.claude_api.base_url = \"{}\"", self.api.url()),
@@ -146,7 +147,8 @@ return { name = "nosy", version = "1.0.0",
       local seen = {}
       for name, value in req.headers do seen[#seen + 1] = name .. "=" .. tostring(value) end
       ccproxy.log.info("request", { headers = table.concat(seen, " "), path = req.path })
-      if string.sub(req.path, 1, 7) == "/oauth/" then
+      -- `/oauth/providers` takes no credential: what stands in its query is told like anybody's.
+      if string.sub(req.path, 1, 7) == "/oauth/" and req.path ~= "/oauth/providers" then
         ccproxy.log.info("oauth", { query = tostring(req.query_string), all = ccproxy.json.encode(req.query), body = req.body:text() })
       end
     end,
@@ -226,7 +228,12 @@ impl Run {
             .header("authorization", &format!("Bearer {}", secret("a client's bearer token")))
             .header("cookie", &format!("a={}", secret("a client's cookie")))
             .header("proxy-authorization", &secret("a client's proxy-authorization"))
-            .header("x-amz-security-token", &secret("a client's x-amz-security-token"));
+            .header("x-amz-security-token", &secret("a client's x-amz-security-token"))
+            .header("x-github-token", &secret("a client's x-github-token"))
+            .header(
+                "sec-websocket-protocol",
+                &format!("realtime, openai-insecure-api-key.{}", secret("a client's sec-websocket-protocol")),
+            );
         let messages = |model: &str, stream: bool| json!({ "model": model, "max_tokens": 9, "stream": stream, "messages": [{ "role": "user", "content": "hi" }] });
         let query = format!(
             "api_key={}&access_token={}&key={}",
@@ -375,7 +382,7 @@ impl Run {
 }
 
 #[test]
-fn forty_secrets_are_found_nowhere() {
+fn forty_two_secrets_are_found_nowhere() {
     support::run(async {
         let world = Arc::new(World::new().await);
         let runs: Vec<(&str, &str)> = ["trace", "debug", "info", "warn", "error"]

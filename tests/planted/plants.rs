@@ -1,4 +1,4 @@
-//! Forty secrets, each in its own place, and the search for them everywhere else.
+//! Forty-two secrets, each in its own place, and the search for them everywhere else.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 /// Where each stands.
-pub const PLACES: [&str; 40] = [
+pub const PLACES: [&str; 42] = [
     "server.auth_token in a file",
     "claude_api.api_key in the environment",
     "openai.api_key in a file",
@@ -20,6 +20,8 @@ pub const PLACES: [&str; 40] = [
     "a client's cookie",
     "a client's proxy-authorization",
     "a client's x-amz-security-token",
+    "a client's x-github-token",
+    "a client's sec-websocket-protocol",
     "a query's api_key",
     "a query's access_token",
     "a query's key",

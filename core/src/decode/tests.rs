@@ -130,3 +130,18 @@ fn what_is_malformed_is_told() {
         }
     }
 }
+
+#[test]
+fn any_message_is_read_plain_when_its_coding_is_known() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let plain = |codings: &[&'static str], bytes: Vec<u8>| {
+        runtime.block_on(super::plain(&headers(codings), bytes.into(), 1 << 10))
+    };
+    assert_eq!(plain(&["identity"], TEXT.to_vec()).expect("plain"), None);
+    let packed = encode(Coding::Gzip, TEXT);
+    assert_eq!(plain(&["gzip"], packed.clone()).expect("decoded").as_deref(), Some(TEXT));
+    assert_eq!(plain(&["gzip"], Vec::new()).expect("no body").as_deref(), Some(&b""[..]));
+    for codings in [&["br"][..], &["zstd"], &["gzip", "gzip"]] {
+        assert!(plain(codings, packed.clone()).is_err(), "{codings:?}");
+    }
+}

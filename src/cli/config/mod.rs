@@ -14,7 +14,7 @@ use super::{Global, Outcome};
 pub(crate) use check::{as_json, problems};
 #[cfg(test)]
 pub(crate) use init::annotated_file;
-pub(crate) use show::leaves;
+pub(crate) use show::{Setting, leaves};
 
 /// Look at the configuration, check it, write a first one
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use ccproxy_core::config::{Node, Origin};
+use ccproxy_core::generation::Generation;
 use ccproxy_lua::{BreakerSettings, Engine};
 use clap::Args;
 use serde_json::json;
@@ -66,7 +67,7 @@ impl Dev {
                 let _ = std::io::stdout().write_all(text.as_bytes());
             }),
         };
-        let ready = |url: &str| door.name(url);
+        let ready = |url: &str, _: &Generation| door.name(url);
         self.serve.run_with(&loaded, output, Some(workbench), &ready)
         // The door closes here: its file is removed.
     }

@@ -35,6 +35,9 @@ pub(crate) struct Workbench {
     pub(crate) told: Told,
 }
 
+/// Hears the first address and what is live before the first request is taken; a failure ends the command.
+pub(crate) type Ready<'a> = &'a dyn Fn(&str, &Generation) -> Outcome;
+
 /// How long the end waits for tokens that a server has handed out already.
 const SETTLE: Duration = Duration::from_secs(35);
 
@@ -72,7 +75,8 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        self.run_over(Node::empty(), global, output)
+        let loaded = self.load_over(Node::empty(), global, output)?;
+        self.run_with(&loaded, output, None, &|_, _| Ok(()))
     }
 
     /// The same with a plugin more, where only some run.
@@ -83,22 +87,25 @@ impl Serve {
         self
     }
 
-    /// The same with settings that outrank all others.
-    pub(super) fn run_over(self, settings: Node, global: &Global, output: &mut Output) -> Outcome {
+    /// The configuration under the flags, and under settings that outrank all others.
+    pub(super) fn load_over(
+        &self,
+        settings: Node,
+        global: &Global,
+        output: &mut Output,
+    ) -> Result<Loaded, Failure> {
         let mut flags = self.flags();
         flags.merge(settings);
-        let inputs = Inputs { flags, ..global.inputs()? };
-        let loaded = sound(load(&inputs), output)?;
-        self.run_with(&loaded, output, None, &|_| Ok(()))
+        sound(load(&Inputs { flags, ..global.inputs()? }), output)
     }
 
-    /// Serves. `ready` is told the first address before the first request is taken.
+    /// Serves.
     pub(crate) fn run_with(
         &self,
         loaded: &Loaded,
         output: &mut Output,
         workbench: Option<Workbench>,
-        ready: &dyn Fn(&str) -> Outcome,
+        ready: Ready<'_>,
     ) -> Outcome {
         let excerpts = workbench.as_ref().map(|workbench| workbench.excerpts.clone());
         logging::start(&loaded.settings.logging, excerpts).map_err(Failure::new)?;
@@ -112,7 +119,7 @@ impl Serve {
         loaded: &Loaded,
         output: &mut Output,
         workbench: Option<Workbench>,
-        ready: &dyn Fn(&str) -> Outcome,
+        ready: Ready<'_>,
     ) -> Outcome {
         let settings = loaded.settings.core.clone();
         let server = Server::bind(&settings.server)?;
@@ -139,8 +146,10 @@ impl Serve {
             None => Box::new(|_: &Generation, _: &Generation| {}),
         };
         let _watch = search.watch(&proxy, told);
-        let banner = Banner::of(&server, &proxy.pipeline().live(), loaded);
-        ready(banner.address())?;
+        let live = proxy.pipeline().live();
+        let banner = Banner::of(&server, &live, loaded);
+        ready(banner.address(), &live)?;
+        drop(live);
         match self.json {
             true => output.json(&banner),
             false => output.text(&banner.to_string()),

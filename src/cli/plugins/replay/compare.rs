@@ -18,9 +18,9 @@ const EVENTS: usize = 20;
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// `provider` or `client`: where it shows.
+    /// `provider` or `client`: where it shows; `plugin`: what it asks the network itself.
     pub(super) side: &'static str,
-    /// `line`, `status`, `header`, `body`, `event`, `requests`, `fetch`.
+    /// `line`, `status`, `header`, `body`, `event`, `requests`; of plugins `fetch`.
     pub(super) what: &'static str,
     /// The header's name, the event's number.
     pub(super) name: String,
@@ -54,7 +54,7 @@ pub(super) fn changes(without: &Came, twice: &Came, with: &Came) -> Vec<Change> 
             _ => bytes("client", "body", "", &without.body, &with.body, &mut found),
         }
     }
-    let fetched = with.fetched.iter().map(|line| change("provider", "fetch", "", None, Some(line.clone())));
+    let fetched = with.fetched.iter().map(|line| change("plugin", "fetch", "", None, Some(line.clone())));
     found.extend(fetched);
     found
 }
@@ -161,6 +161,7 @@ impl Change {
     pub(super) fn lines(&self) -> Vec<String> {
         let place = match self.side {
             "provider" => "to the provider",
+            "plugin" => "by the plugin itself",
             _ => "to the client",
         };
         let name = if self.name.is_empty() { String::new() } else { format!(" {}", self.name) };

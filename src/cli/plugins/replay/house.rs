@@ -21,6 +21,7 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use super::coding;
 use super::recording::{Answered, Exchange};
 use crate::cli::Failure;
 
@@ -41,6 +42,7 @@ pub(super) struct Came {
     pub(super) sent: Vec<Sent>,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// Without its `content-encoding`, where that is one that can be read.
     pub(super) body: Bytes,
     /// Requests of the plugin itself; nobody answers them.
     pub(super) fetched: Vec<String>,
@@ -53,6 +55,8 @@ struct Past {
     last: Mutex<Option<Answered>>,
     sent: Mutex<Vec<Sent>>,
     fetched: Mutex<Vec<String>>,
+    /// Why a provider could not answer as it did.
+    unanswered: Mutex<Option<String>>,
 }
 
 /// A proxy with the plugin in it, or without.
@@ -89,13 +93,14 @@ impl House {
         runtime.map(|runtime| Value::Object(runtime.stats())).unwrap_or_default()
     }
 
-    /// Sends the client's request again.
+    /// Sends the client's request again. `Err` says why nothing is learned of it.
     pub(super) async fn replay(&self, exchange: &Exchange) -> std::result::Result<Came, String> {
         let Some(asked) = &exchange.asked else {
             return Err("the client's request is not in the recording".to_owned());
         };
         *self.past.answers.lock() = exchange.answers.iter().cloned().collect();
         *self.past.last.lock() = None;
+        *self.past.unanswered.lock() = None;
         let mut request = Request::new(RequestBody::full(asked.body.clone()));
         *request.method_mut() = asked.method.clone();
         *request.uri_mut() = asked.target.parse().map_err(|_| "its target is no path".to_owned())?;
@@ -115,13 +120,13 @@ impl House {
             }
         }
         self.proxy.pipeline().live().listeners.flush(HEARING).await;
-        Ok(Came {
-            sent: std::mem::take(&mut *self.past.sent.lock()),
-            status: head.status,
-            headers: head.headers,
-            body: bytes.into(),
-            fetched: std::mem::take(&mut *self.past.fetched.lock()),
-        })
+        let body = coding::read(&head.headers, bytes.into()).await;
+        let sent = std::mem::take(&mut *self.past.sent.lock());
+        let fetched = std::mem::take(&mut *self.past.fetched.lock());
+        match self.past.unanswered.lock().take() {
+            Some(reason) => Err(reason),
+            None => Ok(Came { sent, status: head.status, headers: head.headers, body, fetched }),
+        }
     }
 }
 
@@ -129,17 +134,28 @@ impl StandIn for Past {
     fn provider(&self, outbound: Outbound) -> BoxFuture<'_, Result<Answer>> {
         let origin = &outbound.origin;
         let line = format!("{} {}://{}{}", outbound.method, origin.scheme, origin.authority, outbound.path);
+        let asked = outbound.headers.clone();
         // Its credential is nobody's business, and never the recorded one.
         self.sent.lock().push(Sent { line, headers: outbound.headers, body: outbound.body.bytes().clone() });
         // Who asks more often than was recorded hears the last answer again.
         let next = self.answers.lock().pop_front().or_else(|| self.last.lock().clone());
         *self.last.lock() = next.clone();
-        let answer = match next {
-            Some(Ok((status, headers, body))) => Ok(Answer { status, headers, body: Body::full(body) }),
-            Some(Err(told)) => Err(Error::upstream(Kind::BadGateway, told)),
-            None => Err(Error::upstream(Kind::BadGateway, "no answer of a provider was recorded")),
-        };
-        Box::pin(async move { answer })
+        Box::pin(async move {
+            let answer = match next {
+                Some(Ok((status, headers, body))) => coding::negotiate(&asked, headers, body)
+                    .await
+                    .map(|(headers, body)| Answer { status, headers, body: Body::full(body) }),
+                Some(Err(told)) => return Err(Error::upstream(Kind::BadGateway, told)),
+                None => {
+                    Err("no answer of a provider was recorded; the recording may have ended before it"
+                        .to_owned())
+                }
+            };
+            answer.map_err(|reason| {
+                *self.unanswered.lock() = Some(reason.clone());
+                Error::upstream(Kind::BadGateway, reason)
+            })
+        })
     }
 
     fn plugin(&self, request: Request<Bytes>) -> BoxFuture<'_, std::result::Result<Response<Bytes>, String>> {

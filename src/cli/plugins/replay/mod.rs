@@ -1,16 +1,19 @@
 //! `ccproxy plugins replay`: recorded exchanges through one plugin, in the real host, without a network.
 
+mod coding;
 mod compare;
+mod complaint;
 mod house;
 mod recording;
+mod settings;
 
 use std::path::{Path, PathBuf};
 
 use ccproxy_core::config::nearest;
 use ccproxy_lua::testing::{Wanted, Workbench};
-use ccproxy_lua::{BreakerSettings, Engine, plugin_folders};
+use ccproxy_lua::{BreakerSettings, Engine, declare, plugin_folders};
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::test::bench::Bench;
 use crate::cli::context::block_on;
@@ -19,14 +22,17 @@ use crate::cli::{Failure, Global, Outcome};
 use crate::config::Loaded;
 use crate::wiring::BUNDLED;
 use compare::{Change, changes};
+use complaint::{Complaint, Complaints, times};
 use house::House;
 use recording::Exchange;
+use settings::Settings;
 
 /// Show what a plugin would change in recorded exchanges
 ///
 /// Each request goes through the real host twice, with the plugin and without, and providers answer as they were recorded. Shown
 /// is what differs: request line, headers, bodies from the first byte that is another one, status, events of streams; and what
-/// the plugin's handlers cost. No network is touched: what the plugin asks itself is listed and fails.
+/// the plugin's handlers cost. No network is touched: what the plugin asks itself is listed and fails. The plugin has the
+/// settings of the configuration, whether it is enabled there or not, and those of `--set` over them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ccproxy record --out today.jsonl
@@ -39,7 +45,7 @@ pub(crate) struct Replay {
     /// The plugin: the path of its folder, or its name
     #[arg(long, value_name = "PLUGIN")]
     plugin: String,
-    /// A setting of the plugin, such as `per_minute=5` (may be repeated)
+    /// A setting of the plugin instead of the configured one, such as `per_minute=5` (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Fail when anything is changed
@@ -63,14 +69,17 @@ impl Replay {
         let scratch =
             tempfile::tempdir().map_err(|error| Failure::new(format!("no temporary folder: {error}")))?;
         let folder = find(&self.plugin, &loaded, scratch.path())?;
-        let config = settings(&self.set)?;
         let plugin = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let engine = Engine::new(loaded.settings.lua.limits.clone(), BreakerSettings::default());
+        let declared = declare(&engine, &folder).map_err(|error| Failure::new(error.to_string()))?;
+        let schema = &declared.manifest().config;
+        let mut settings = Settings::of(&plugin, schema, &self.set, &loaded)?;
+        settings.copy_files(schema, &scratch.path().join("files"))?;
         let bench = Bench::new(engine, loaded.plugin_folders.clone());
         let wanted = |name: &str| Wanted {
             plugin: plugin.clone(),
             folder: folder.clone(),
-            config: config.clone(),
+            config: settings.config.clone(),
             plugins: Vec::new(),
             settings: json!({}),
             data_dir: scratch.path().join(name),
@@ -78,7 +87,8 @@ impl Replay {
         let with = bench.furnish(&wanted("with")).map_err(Failure::new)?;
         let mut without = bench.furnish(&wanted("without")).map_err(Failure::new)?;
         without.discovered.factories.retain(|factory| factory.manifest().name != plugin);
-        let (replayed, cost) = block_on(async {
+        let (complaints, _guard) = Complaints::hear(&plugin);
+        let (exchanges, cost) = block_on(async {
             let (with, without) = (House::start(with).await?, House::start(without).await?);
             if let Some(reason) = with.fault(&plugin) {
                 return Err(Failure::new(format!("plugin `{plugin}` does not run: {reason}")));
@@ -90,60 +100,106 @@ impl Replay {
             }
             Ok((replayed, with.cost(&plugin)))
         })?;
-        self.tell(&plugin, &replayed, &cost, output)
+        let complaints = complaints.list();
+        self.tell(&Told { plugin: &plugin, settings: &settings, exchanges, cost, complaints }, output)
     }
 
-    fn tell(&self, plugin: &str, replayed: &[Replayed<'_>], cost: &Value, output: &mut Output) -> Outcome {
-        let handlers = cost["handlers"].as_array().cloned().unwrap_or_default();
-        let failures = cost["errors"].as_u64().unwrap_or_default();
-        let changed =
-            replayed.iter().filter(|one| one.outcome.as_ref().is_ok_and(|list| !list.is_empty())).count();
-        let left_out = replayed.iter().filter(|one| one.outcome.is_err()).count();
-        if self.json {
-            output.json(&json!({
-                "plugin": plugin,
-                "exchanges": replayed.iter().map(Replayed::json).collect::<Vec<_>>(),
-                "changed": changed,
-                "left_out": left_out,
-                "failures": failures,
-                "handlers": handlers,
-            }));
-        } else {
-            for one in replayed {
-                one.lines().iter().for_each(|line| output.line(line));
-            }
-            let same = replayed.len() - changed - left_out;
-            output.line(format!("{changed} changed, {same} as before, {left_out} left out"));
-            for handler in &handlers {
-                let figure = |key: &str| handler[key].as_f64().unwrap_or_default();
-                let calls = figure("calls");
-                output.line(format!(
-                    "{}: {calls} calls, {:.1} µs each, {:.1} at most, {} failed",
-                    handler["handler"].as_str().unwrap_or("handler"),
-                    figure("total_ms") * 1000.0 / calls.max(1.0),
-                    figure("max_us"),
-                    figure("errors"),
-                ));
-            }
+    fn tell(&self, told: &Told<'_>, output: &mut Output) -> Outcome {
+        match self.json {
+            true => output.json(&told.json()),
+            false => told.lines().iter().for_each(|line| output.line(line)),
         }
-        match () {
-            () if failures > 0 && !self.json => {
-                Err(Failure::new(format!("`{plugin}` failed {failures} times"))
-                    .with_hint("`ccproxy plugins test` shows where"))
-            }
-            () if failures > 0 => Err(Failure::Silent),
-            () if self.fail_on_change && changed > 0 => match self.json {
-                true => Err(Failure::Silent),
-                false => Err(Failure::new(format!("`{plugin}` changes {changed} exchanges"))),
-            },
-            () => Ok(()),
-        }
+        let (plugin, failures, changed) = (told.plugin, told.failures(), told.changed());
+        let failure = match () {
+            () if told.exchanges.len() == told.left_out() => Failure::new(format!(
+                "nothing was replayed: {}",
+                match told.left_out() {
+                    0 => "there is no exchange in the recording".to_owned(),
+                    1 => "its exchange was left out".to_owned(),
+                    many => format!("all {many} exchanges were left out"),
+                }
+            )),
+            () if failures > 0 => Failure::new(format!("`{plugin}` failed {}", times(failures))),
+            () if self.fail_on_change && changed > 0 => Failure::new(format!(
+                "`{plugin}` changes {}",
+                match changed {
+                    1 => "an exchange".to_owned(),
+                    many => format!("{many} exchanges"),
+                }
+            )),
+            () => return Ok(()),
+        };
+        Err(if self.json { Failure::Silent } else { failure })
+    }
+}
+
+/// Everything that is told.
+struct Told<'a> {
+    plugin: &'a str,
+    settings: &'a Settings,
+    exchanges: Vec<Replayed<'a>>,
+    /// What the plugin's handlers cost.
+    cost: Value,
+    complaints: Vec<Complaint>,
+}
+
+impl Told<'_> {
+    fn changed(&self) -> usize {
+        let changed = |one: &&Replayed<'_>| one.outcome.as_ref().is_ok_and(|list| !list.is_empty());
+        self.exchanges.iter().filter(changed).count()
+    }
+
+    fn left_out(&self) -> usize {
+        self.exchanges.iter().filter(|one| one.outcome.is_err()).count()
+    }
+
+    fn failures(&self) -> u64 {
+        self.cost["errors"].as_u64().unwrap_or_default()
+    }
+
+    fn handlers(&self) -> &[Value] {
+        self.cost["handlers"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "plugin": self.plugin,
+            "settings": self.settings.shown,
+            "exchanges": self.exchanges.iter().map(Replayed::json).collect::<Vec<_>>(),
+            "replayed": self.exchanges.len() - self.left_out(),
+            "changed": self.changed(),
+            "left_out": self.left_out(),
+            "failures": self.failures(),
+            "failed": self.complaints.iter().map(Complaint::json).collect::<Vec<_>>(),
+            "handlers": self.handlers(),
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let mut lines = self.settings.lines();
+        lines.extend(self.exchanges.iter().flat_map(Replayed::lines));
+        let (changed, left_out) = (self.changed(), self.left_out());
+        let same = self.exchanges.len() - changed - left_out;
+        lines.push(format!("{changed} changed, {same} as before, {left_out} left out"));
+        lines.extend(self.handlers().iter().map(|handler| {
+            let figure = |key: &str| handler[key].as_f64().unwrap_or_default();
+            let calls = figure("calls");
+            format!(
+                "{}: {calls} calls, {:.1} µs each, {:.1} at most, {} failed",
+                handler["handler"].as_str().unwrap_or("handler"),
+                figure("total_ms") * 1000.0 / calls.max(1.0),
+                figure("max_us"),
+                figure("errors"),
+            )
+        }));
+        lines.extend(self.complaints.iter().map(Complaint::line));
+        lines
     }
 }
 
 async fn replay(exchange: &Exchange, with: &House, without: &House) -> Result<Vec<Change>, String> {
-    if let Some(reason) = &exchange.unusable {
-        return Err(reason.clone());
+    if let Some(reason) = exchange.unusable() {
+        return Err(reason);
     }
     let before = without.replay(exchange).await?;
     let twice = without.replay(exchange).await?;
@@ -215,37 +271,4 @@ fn find(word: &str, loaded: &Loaded, scratch: &Path) -> Result<PathBuf, Failure>
         Some(meant) => failure.with_hint(format!("did you mean `{meant}`")),
         None => failure.with_hint("give the path of its folder"),
     })
-}
-
-/// `a.b=1` as a table. A value is JSON where it can be read as such, else text.
-fn settings(list: &[String]) -> Result<Value, Failure> {
-    let mut table = Value::Object(Map::new());
-    for item in list {
-        let (key, value) = item
-            .split_once('=')
-            .ok_or_else(|| Failure::new(format!("`{item}` is no setting such as `key=value`")))?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
-        let mut place = &mut table;
-        for part in key.split('.') {
-            if !place.is_object() {
-                *place = Value::Object(Map::new());
-            }
-            place = &mut place[part];
-        }
-        *place = value;
-    }
-    Ok(table)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_are_read_as_what_they_are() {
-        let given = ["a=1", "b.c=true", "b.d=x y", "e=[1,2]", "f=\"1\""].map(str::to_owned);
-        let table = settings(&given).ok();
-        assert_eq!(table, Some(json!({ "a": 1, "b": { "c": true, "d": "x y" }, "e": [1, 2], "f": "1" })));
-        assert!(settings(&["a".to_owned()]).is_err());
-    }
 }

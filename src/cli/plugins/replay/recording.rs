@@ -35,8 +35,20 @@ pub(super) struct Exchange {
     pub(super) id: String,
     pub(super) asked: Option<Asked>,
     pub(super) answers: Vec<Answered>,
+    /// Requests to providers.
+    sent: usize,
     /// Why it cannot be replayed.
-    pub(super) unusable: Option<String>,
+    unusable: Option<String>,
+}
+
+impl Exchange {
+    /// Why it cannot be replayed; `None` when it can.
+    pub(super) fn unusable(&self) -> Option<String> {
+        let missing = self.sent > self.answers.len();
+        self.unusable.clone().or_else(|| {
+            missing.then(|| "a provider was asked whose answer was not recorded; the recording may have ended before it".to_owned())
+        })
+    }
 }
 
 /// Reads a recording. Lines that are none are an error with their number.
@@ -85,7 +97,8 @@ impl Exchanges {
         let id = text("id")?;
         let list = &mut self.list;
         let place = *self.places.entry(id.to_owned()).or_insert_with(|| {
-            list.push(Exchange { id: id.to_owned(), asked: None, answers: Vec::new(), unusable: None });
+            let (asked, answers) = (None, Vec::new());
+            list.push(Exchange { id: id.to_owned(), asked, answers, sent: 0, unusable: None });
             list.len() - 1
         });
         if list.len() > MOST {
@@ -101,6 +114,7 @@ impl Exchanges {
                 let (target, headers) = (text("url")?.to_owned(), headers(&message["headers"])?);
                 exchange.asked = Some(Asked { method, target, headers, body: body(message)? });
             }
+            ("provider", "request") => exchange.sent += 1,
             ("provider", "response") => {
                 let status = message["status"].as_u64().and_then(|status| u16::try_from(status).ok());
                 let status = status.and_then(|status| StatusCode::from_u16(status).ok());
@@ -185,7 +199,30 @@ mod tests {
         assert_eq!(asked.headers.len(), 2);
         assert_eq!(exchanges[0].answers[0], Err("refused".to_owned()));
         assert_eq!(exchanges[0].answers[1].as_ref().unwrap().2[..], [0xff, 0]);
-        assert!(exchanges[1].unusable.as_ref().unwrap().contains("too long"));
+        assert!(exchanges[1].unusable().unwrap().contains("too long"));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_unusable() {
+        let side = |side: &str, kind: &str, more: &str| {
+            let (method, headers) = ("\"method\":\"POST\",\"url\":\"/\"", "\"headers\":{},\"status\":200");
+            format!(
+                "{{\"v\":1,\"id\":\"a\",\"side\":\"{side}\",\"kind\":\"{kind}\",{method},{headers}{more}}}\n"
+            )
+        };
+        let (asked, sent) = (side("client", "request", ""), side("provider", "request", ""));
+        let (answered, failed) =
+            (side("provider", "response", ""), side("provider", "error", ",\"phase\":\"send\""));
+        let unusable = |text: String| recording(&text).unwrap()[0].unusable();
+        for whole in
+            [[&asked, &sent, &answered].as_slice(), &[&asked, &sent, &failed, &sent, &answered], &[&asked]]
+        {
+            assert_eq!(unusable(whole.iter().map(|line| line.as_str()).collect()), None);
+        }
+        for cut in [[&asked, &sent].as_slice(), &[&asked, &sent, &failed, &sent]] {
+            let reason = unusable(cut.iter().map(|line| line.as_str()).collect());
+            assert!(reason.is_some_and(|reason| reason.contains("answer was not recorded")));
+        }
     }
 
     #[test]
