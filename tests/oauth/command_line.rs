@@ -30,6 +30,11 @@ impl Asking {
         Asking { child, stderr }
     }
 
+    /// The number of its process.
+    pub(super) fn id(&self) -> i32 {
+        self.child.id().unwrap().try_into().unwrap()
+    }
+
     /// The next line that contains a text.
     pub(super) async fn says(&mut self, text: &str) -> String {
         within(text, async {

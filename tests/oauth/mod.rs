@@ -5,6 +5,7 @@ mod keyring;
 mod plugin;
 mod proxied;
 mod race;
+mod signals;
 mod used;
 mod web;
 

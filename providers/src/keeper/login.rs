@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::House;
+use super::{House, UnderWay};
 use super::decide::{Seen, Verdict};
 use super::renew::{Trouble, Why};
 use crate::vault::{Id, Record};
@@ -151,6 +151,8 @@ impl Login {
 
     /// Keeps the tokens of a new login in place of what was there.
     pub async fn store(&self, tokens: Tokens) -> Result<(), Failure> {
+        // Tokens that came are worth waiting for.
+        let _under_way = UnderWay::begin(&self.house);
         let locked = self.house.vault.lock(&self.id, PATIENCE).await?;
         locked.write(Record::new(tokens)).await?;
         *self.trouble.lock() = None;
@@ -180,6 +182,8 @@ impl Login {
     /// logged in; else whether the server took them back.
     pub async fn logout(&self) -> Result<Option<Result<(), Failure>>, Failure> {
         let locked = self.house.vault.lock(&self.id, PATIENCE).await?;
+        // What was taken back is not left in the store.
+        let _under_way = UnderWay::begin(&self.house);
         let provider = self.provider();
         let revoked = match locked.read().await {
             Ok(None) => return Ok(None),

@@ -7,8 +7,9 @@ use ccproxy_providers::oauth::{Source, import};
 use clap::Args;
 use serde_json::json;
 
+use super::settled::block_on;
 use super::{Which, prompt};
-use crate::cli::context::{block_on, shown};
+use crate::cli::context::{self, shown};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 
@@ -53,7 +54,7 @@ impl Import {
         }
         let question = format!("Copy the login from {}? Nothing is written there.", shown(&source.path));
         prompt::agree(self.yes, &question, output)?;
-        let sealed = block_on(async {
+        let sealed = block_on(logins.keeper(), async {
             login.store(tokens).await?;
             Ok(logins.keeper().vault().is_sealed(login.id()).await?.unwrap_or(false))
         })?;
@@ -62,7 +63,7 @@ impl Import {
             return Ok(());
         }
         output.line(format!("copied the login of {}, stored as `{}`", source.program, login.id()));
-        block_on(async {
+        context::block_on(async {
             super::status::say_seal(&logins, sealed, output).await;
             Ok(())
         })

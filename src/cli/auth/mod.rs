@@ -9,6 +9,7 @@ mod plugin;
 pub(super) mod prompt;
 mod providers;
 mod refresh;
+mod settled;
 mod status;
 
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
+use super::settled::block_on;
 use super::{Which, span};
-use crate::cli::context::block_on;
 use crate::cli::output::Output;
 use crate::cli::{Global, Outcome};
 
@@ -22,7 +22,7 @@ impl Refresh {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let logins = super::logins(global, output)?;
         let login = self.which.login(&logins)?;
-        let left = block_on(async { Ok(login.refresh().await?.tokens().left()) })?;
+        let left = block_on(logins.keeper(), async { Ok(login.refresh().await?.tokens().left()) })?;
         if self.json {
             let (provider, account) = (login.id().provider(), login.id().account());
             output.json(&json!({ "provider": provider, "account": account, "expires_in": left.map(|left| left.as_secs()) }));
