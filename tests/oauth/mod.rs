@@ -2,6 +2,7 @@
 
 mod command_line;
 mod keyring;
+mod odd_answers;
 mod plugin;
 mod proxied;
 mod race;

@@ -86,6 +86,10 @@ impl Login {
         let asked = tokio::time::timeout(ANSWER, provider.refresh(&record.tokens)).await;
         let late = || Err(Failure::new(Reason::Unreachable, "the server did not answer the refresh in time"));
         match asked.unwrap_or_else(|_| late()) {
+            Ok(fresh) if fresh.access.expose().is_empty() => {
+                let failure = Failure::new(Reason::Unreachable, "the server answered the refresh without a token");
+                Err(self.refused(&locked, record, failure, why).await?)
+            }
             Ok(fresh) => {
                 self.house.got(Kind::OauthRefreshResponse, &self.id, began.elapsed(), &fresh);
                 *self.trouble.lock() = None;

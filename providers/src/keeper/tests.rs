@@ -269,6 +269,18 @@ async fn a_server_that_does_not_rotate_loses_nobody() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_token_changes_nothing() {
+    let bench = Bench::with(LONG).await;
+    let mut empty = Tokens::new(Secret::new(""));
+    empty.refresh = Some(Secret::new("r9"));
+    bench.server.says(Ok(empty.clone()));
+    assert_eq!(bench.login.refresh().await.err().map(|failure| failure.reason()), Some(Reason::Unreachable));
+    assert!(bench.login.store(empty).await.is_err(), "nor does a login");
+    let record = bench.record().await;
+    assert_eq!((record.tokens.access.expose(), record.generation), ("a0", 1));
+}
+
+#[tokio::test]
 async fn a_full_disk_loses_no_token_and_lets_nobody_spend_one_twice() {
     let bench = Bench::with(OVER).await;
     // A folder where the new file would be.

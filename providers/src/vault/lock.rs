@@ -73,6 +73,9 @@ impl Locked {
         }
         record.generation += 1;
         let plain = record.write(&self.id)?;
+        if Record::read(&plain, &self.id).is_err() {
+            return Err(Failure::storage(format!("tokens of {} that could not be read again are not stored", self.id)));
+        }
         let bytes = match key {
             KeyState::Ready(key) => seal::close(&plain, &self.id, &key)?,
             KeyState::Plain(_) => plain,
