@@ -174,6 +174,38 @@ fn a_login_in_the_browser_from_its_beginning_to_its_end() {
 }
 
 #[test]
+fn a_damaged_file_is_mended_by_what_is_said_of_it_and_no_other_login_is_lost() {
+    support::run(async {
+        let idp = Idp::start().await;
+        let config = config(&idp, "acme");
+        let home = home(&config);
+        let data = home.path().join(".local/share/ccproxy");
+        let logins = super::logins("acme", &idp.settings(), &data);
+        for account in ["default", "work"] {
+            let login = logins.login("acme", account).unwrap();
+            login.store(super::tokens(idp.log_in())).await.unwrap();
+        }
+        let (code, _, told) =
+            cli_in(home.path(), &config, &["auth", "refresh", "acme", "--account", "work"]).await;
+        assert_eq!(code, 0, "{told}");
+        let file = data.join("credentials/acme/work.json");
+        std::fs::write(&file, "{").unwrap();
+        let (code, out, _) = cli_in(home.path(), &config, &["auth", "status"]).await;
+        assert!(code == 1 && out.contains("copy `work.json.previous` back"), "{out}");
+        let command = "ccproxy auth logout acme --account work";
+        assert!(out.contains(&format!("`{command}`")), "{out}");
+        std::fs::copy(data.join("credentials/acme/work.json.previous"), &file).unwrap();
+        assert_eq!(cli_in(home.path(), &config, &["auth", "status"]).await.0, 0);
+        std::fs::write(&file, "{").unwrap();
+        let arguments = [&command.split(' ').skip(1).collect::<Vec<_>>()[..], &["--yes"]].concat();
+        let (code, out, _) = cli_in(home.path(), &config, &arguments).await;
+        assert!(code == 0 && !out.contains("copy"), "{out}");
+        let (code, out, _) = cli_in(home.path(), &config, &["auth", "status"]).await;
+        assert!(code == 0 && out.contains("default") && !out.contains("work"), "{out}");
+    });
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_with_the_way_around_it() {
     support::run(async {
         let idp = Idp::start().await;

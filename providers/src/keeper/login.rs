@@ -192,8 +192,8 @@ impl Login {
                 Reason::Unsupported,
                 format!("{} cannot revoke tokens; they end by themselves", provider.provider_display_name()),
             )),
-            // What cannot be read can still be removed.
-            Err(failure) => Err(failure),
+            // What cannot be read can still be removed; what would mend it is no advice any more.
+            Err(_) => Err(Failure::storage("the file of the login could not be read")),
         };
         let was_there = locked.remove().await?;
         self.forget();

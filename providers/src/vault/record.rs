@@ -66,8 +66,10 @@ impl Record {
     pub(super) fn read(bytes: &[u8], id: &Id) -> Result<Self, Failure> {
         let broken = |why: &str| {
             let told = format!(
-                "the file of {id} {why}; `ccproxy auth logout {}` removes it, its `.previous` is what was there before",
-                id.provider()
+                "the file of {id} {why}; copy `{}.json.previous` back over it, which is what was there before, or remove \
+                 both with `{}`",
+                id.account(),
+                id.logout_command()
             );
             Failure::storage(told)
         };
