@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ccproxy_core::hooks::Kind;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{House, UnderWay};
 use super::decide::{Seen, Verdict};
-use super::renew::{Trouble, Why};
+use super::renew::{Trouble, Why, is_same};
 use crate::vault::{Id, Record};
 
 /// How long what was read is good for before the disk is asked whether it changed.
@@ -30,6 +31,7 @@ pub struct Login {
     looked: Mutex<Option<Instant>>,
     stored: Mutex<Option<(Instant, bool)>>,
     pub(super) trouble: Mutex<Option<Trouble>>,
+    asked_for_key: AtomicBool,
     /// One refresh at a time in this process.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -65,6 +67,7 @@ impl Login {
             looked: Mutex::default(),
             stored: Mutex::default(),
             trouble: Mutex::default(),
+            asked_for_key: AtomicBool::default(),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -144,9 +147,56 @@ impl Login {
         self.house.vault.read(&self.id).await
     }
 
-    /// Why the last refresh failed, while no other one was tried.
-    pub fn trouble(&self) -> Option<Failure> {
-        self.trouble.lock().as_ref().map(|trouble| trouble.failure.clone())
+    /// Why requests cannot be made with what is stored: it cannot be read, only another login helps, or there is no token and
+    /// the last refresh failed. Does not wait: of a sealed file that nobody has opened yet nothing is known.
+    pub fn lacks(&self) -> Option<Failure> {
+        let seen = match self.glance() {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return None,
+            Err(failure) => return Some(failure),
+        };
+        self.forgive(Some(&seen.record));
+        let over = seen.verdict() == Verdict::Over;
+        let ended = seen.left().is_some_and(|left| left.is_zero());
+        if seen.record.needs_login.is_some() || (ended && !self.can_renew(&seen)) {
+            return Some(self.spent(&seen.record));
+        }
+        let trouble = self.trouble.lock();
+        trouble.as_ref().filter(|trouble| over || trouble.without).map(|trouble| trouble.failure.clone())
+    }
+
+    /// What is stored, from memory as long as the file is the same.
+    fn glance(&self) -> Result<Option<Seen>, Failure> {
+        let stamp = self.house.vault.stamp(&self.id);
+        let seen = self.seen.lock().clone();
+        // What could not be written yet counts more than what is there.
+        if let Some(seen) = seen.filter(|seen| seen.stamp.is_none() || seen.stamp == stamp) {
+            return Ok(Some(seen));
+        }
+        let record = self.house.vault.peek(&self.id)?;
+        if record.is_none() && stamp.is_some() {
+            self.ask_for_key();
+        }
+        Ok(record.map(|record| Seen::new(record, stamp, chance())))
+    }
+
+    /// So that more is known next time.
+    fn ask_for_key(&self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !self.asked_for_key.swap(true, Ordering::Relaxed)
+        {
+            let house = self.house.clone();
+            runtime.spawn(async move { house.vault.key().await });
+        }
+    }
+
+    /// A failure says nothing of another login, nor does its rest hold that one up.
+    fn forgive(&self, stored: Option<&Record>) {
+        let mut trouble = self.trouble.lock();
+        let same = |trouble: &Trouble| stored.is_some_and(|stored| is_same(&stored.tokens.refresh, &trouble.sent));
+        if trouble.as_ref().is_some_and(|trouble| !same(trouble)) {
+            *trouble = None;
+        }
     }
 
     /// Keeps the tokens of a new login in place of what was there.
@@ -207,7 +257,7 @@ impl Login {
     }
 
     /// What is stored now, from memory as long as the file is the same.
-    async fn look(&self) -> Result<Option<Seen>, Failure> {
+    pub(super) async fn look(&self) -> Result<Option<Seen>, Failure> {
         let seen = self.seen.lock().clone();
         let recent = self.looked.lock().is_some_and(|looked| looked.elapsed() < LOOK);
         if seen.is_some() && recent {
@@ -228,6 +278,7 @@ impl Login {
         // The stamp first: when the file changes in between, it is read once more later.
         let stamp = self.house.vault.stamp(&self.id);
         let record = self.house.vault.read(&self.id).await?;
+        self.forgive(record.as_ref());
         let seen = record.map(|record| Seen::new(record, stamp, chance()));
         *self.seen.lock() = seen.clone();
         Ok(seen)

@@ -149,6 +149,15 @@ impl Account {
         }
     }
 
+    /// Why only another login, or another file, helps.
+    pub(super) fn lacks(&self) -> Option<String> {
+        match &self.state {
+            State::NeedsLogin(why) => Some(format!("{why}; run `{}`", self.id.login_command())),
+            State::Unreadable(failure) => Some(failure.to_string()),
+            State::Good | State::Expired => None,
+        }
+    }
+
     pub(super) fn row(&self) -> Vec<String> {
         let tokens = self.record.as_ref().map(|record| &record.tokens);
         let account = tokens.map(|tokens| tokens.account.clone()).unwrap_or_default();
