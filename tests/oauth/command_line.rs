@@ -131,6 +131,8 @@ fn a_login_in_the_browser_from_its_beginning_to_its_end() {
             ("POST", &back, &[][..], 404),
             ("GET", &back, &["host: evil.example"][..], 404),
             ("GET", &back, &["sec-fetch-mode: no-cors"][..], 400),
+            ("GET", &back, &["sec-fetch-mode: navigate", "sec-fetch-dest: iframe"][..], 400),
+            ("GET", &back, &["sec-fetch-dest: image"][..], 400),
             ("GET", &back, &["origin: https://evil.example"][..], 400),
             (
                 "GET",
@@ -143,7 +145,8 @@ fn a_login_in_the_browser_from_its_beginning_to_its_end() {
             assert_eq!(code, status, "{method} {url} {headers:?}");
             assert!(!answer.contains("code-0") && !answer.contains("script"), "{answer}");
         }
-        let (status, page) = visit("GET", &back, &["sec-fetch-mode: navigate"]).await;
+        let (status, page) =
+            visit("GET", &back, &["sec-fetch-mode: navigate", "sec-fetch-dest: document"]).await;
         assert_eq!(status, 200);
         for header in ["cache-control: no-store", "referrer-policy: no-referrer", "default-src 'none'"] {
             assert!(page.contains(header), "{page}");
