@@ -7,6 +7,7 @@ mod plugin;
 mod proxied;
 mod race;
 mod signals;
+mod store;
 mod used;
 mod web;
 

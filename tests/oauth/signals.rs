@@ -13,16 +13,16 @@ use crate::support::proxy::{cli_in, home};
 use crate::support::{self, Config, eventually};
 
 const ENDS: [(Signal, i32); 3] = [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)];
-const WAITS: &str = "waits for the answer that is on its way";
+pub(super) const WAITS: &str = "waits for the answer that is on its way";
 
-fn config(idp: &Idp) -> Config {
+pub(super) fn config(idp: &Idp) -> Config {
     let config = Config::new().toml("credentials.seal = \"off\"");
     let config = config.toml(&format!("oauth.acme.revoke_url = \"{}/revoke\"", idp.url()));
     idp.toml("acme").iter().fold(config, |config, line| config.toml(line))
 }
 
 /// A login that is stored in this home.
-async fn log_in(idp: &Idp, home: &Path) {
+pub(super) async fn log_in(idp: &Idp, home: &Path) {
     let logins = logins("acme", &idp.settings(), &home.join(".local/share/ccproxy"));
     logins.login("acme", "default").unwrap().store(tokens(idp.log_in())).await.unwrap();
 }
@@ -32,12 +32,12 @@ fn stored(home: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
 
-fn send(asking: &Asking, signal: Signal) {
+pub(super) fn send(asking: &Asking, signal: Signal) {
     kill_process(Pid::from_raw(asking.id()).unwrap(), signal).unwrap();
 }
 
 /// Waits until it was asked so often for tokens.
-async fn asked(idp: &Idp, path: &str, often: usize) {
+pub(super) async fn asked(idp: &Idp, path: &str, often: usize) {
     eventually("the request", async || {
         let requests = idp.requests();
         (requests.iter().filter(|request| request.target() == path).count() == often).then_some(())

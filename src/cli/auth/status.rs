@@ -49,6 +49,8 @@ impl Status {
             logins.login(provider, Id::DEFAULT)?;
         }
         block_on(async {
+            // Some are never renewed, and so never saved again.
+            logins.keeper().vault().seal().await?;
             let mut accounts = accounts(&logins, self.provider.as_deref()).await?;
             accounts
                 .retain(|account| self.account.as_deref().is_none_or(|name| name == account.id.account()));

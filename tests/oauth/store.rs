@@ -1,0 +1,56 @@
+//! What `ccproxy auth` says and does about the store: keys, sealing, logins that are replaced, renewed or taken back.
+
+use std::path::{Path, PathBuf};
+
+use ccproxy_core::oauth::Tokens;
+use ccproxy_core::secret::Secret;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::command_line::Asking;
+use super::signals::{WAITS, asked, config, log_in, send};
+use super::{logins, tokens};
+use crate::support::idp::{Idp, pairs};
+use crate::support::proxy::{cli, cli_in, home, typed_in};
+use crate::support::{self, Config, Proxy};
+
+fn file(home: &Path, name: &str) -> PathBuf {
+    home.join(".local/share/ccproxy/credentials").join(name)
+}
+
+/// The identity provider and a line about the store.
+fn with(idp: &Idp, line: &str) -> Config {
+    idp.toml("acme").iter().fold(Config::new().toml(line), |config, line| config.toml(line))
+}
+
+#[test]
+fn a_login_that_was_stored_plain_is_sealed_once_there_is_a_key_and_nothing_stays_beside_it() {
+    support::run(async {
+        let idp = Idp::start().await;
+        let folder = tempfile::tempdir().unwrap();
+        let data = format!("data_dir = {:?}", folder.path().display().to_string());
+        let plain = with(&idp, &data).toml("credentials.seal = \"off\"");
+        let stored = logins("acme", &idp.settings(), folder.path());
+        stored.login("acme", "default").unwrap().store(tokens(idp.log_in())).await.unwrap();
+        assert_eq!(cli(plain, &["auth", "refresh", "acme"]).await.0, 0);
+        let key = folder.path().join("key");
+        std::fs::write(&key, "k".repeat(40)).unwrap();
+        let sealed =
+            || with(&idp, &data).toml(&format!("credentials.key_file = {:?}", key.display().to_string()));
+        let secret = || {
+            let names = ["acme/default.json", "acme/default.json.previous"];
+            names.map(|name| {
+                std::fs::read_to_string(folder.path().join("credentials").join(name))
+                    .unwrap()
+                    .contains("rt-0")
+            })
+        };
+        assert_eq!(secret(), [true, true]);
+        // A login that is never renewed is never saved: whoever looks has it sealed.
+        let (code, out, told) = cli(sealed(), &["auth", "status"]).await;
+        assert!(code == 0 && out.contains("sealed") && !told.contains("not sealed"), "{out}{told}");
+        assert_eq!(secret(), [false, false]);
+        assert_eq!(cli(sealed(), &["auth", "refresh", "acme"]).await.0, 0);
+        assert_eq!(secret(), [false, false]);
+    });
+}
