@@ -54,3 +54,23 @@ fn a_login_that_was_stored_plain_is_sealed_once_there_is_a_key_and_nothing_stays
         assert_eq!(secret(), [false, false]);
     });
 }
+
+#[test]
+fn a_store_that_takes_no_login_is_told_before_anybody_goes_to_a_browser() {
+    support::run(async {
+        let idp = Idp::start().await;
+        let config = with(&idp, "credentials.key_file = \"/nonexistent/key\"");
+        let home = home(&config);
+        for arguments in
+            [&["auth", "login", "acme", "--no-browser"][..], &["auth", "login", "acme", "--manual"]]
+        {
+            let (code, _, told) = cli_in(home.path(), &config, arguments).await;
+            assert!(code == 1 && told.contains("nothing is stored unsealed"), "{told}");
+            assert!(told.contains("`credentials.key_command`") && !told.contains("/authorize?"), "{told}");
+        }
+        let proxy = Proxy::start(config).await;
+        let told = proxy.anonymous().post("/oauth/acme/login", &json!({})).await.expect(500).text();
+        assert!(told.contains("credentials.key_command"), "{told}");
+        assert!(idp.requests().is_empty());
+    });
+}

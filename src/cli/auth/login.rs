@@ -52,6 +52,7 @@ impl Login {
         output: &mut Output,
     ) -> Outcome {
         // A store that cannot be used is told before anybody goes to a browser.
+        logins.keeper().vault().ready().await?;
         let before = login.record().await?;
         let first = logins.keeper().vault().accounts(provider.provider_name())?.is_empty();
         if let Some(notice) = provider.notice().filter(|_| first) {
