@@ -74,3 +74,30 @@ fn a_store_that_takes_no_login_is_told_before_anybody_goes_to_a_browser() {
         assert!(idp.requests().is_empty());
     });
 }
+
+#[test]
+fn a_login_that_an_import_would_replace_is_named() {
+    support::run(async {
+        let config = Config::new().toml("credentials.seal = \"off\"");
+        let home = home(&config);
+        let home = home.path();
+        let mut before = Tokens::new(Secret::new("sk-ant-oat01-old"));
+        before.account.email = Some("a@example.com".to_owned());
+        let at = home.join(".local/share/ccproxy");
+        let login = logins("claude-api", &json!({}), &at).login("claude-api", "default").unwrap();
+        login.store(before).await.unwrap();
+        std::fs::create_dir(home.join(".claude")).unwrap();
+        let text = r#"{"claudeAiOauth":{"accessToken":"sk-ant-oat01-new"}}"#;
+        std::fs::write(home.join(".claude/.credentials.json"), text).unwrap();
+        let (code, _, told) = typed_in(home, &config, &["auth", "import", "claude-api"], "n\n").await;
+        assert!(
+            code == 1 && told.contains("Replace the login `claude-api/default` of a@example.com"),
+            "{told}"
+        );
+        let stored = || std::fs::read_to_string(file(home, "claude-api/default.json")).unwrap();
+        assert!(stored().contains("oat01-old"));
+        let (code, _, told) = cli_in(home, &config, &["auth", "import", "claude-api", "--yes"]).await;
+        assert!(code == 0 && told.contains("`claude-api/default` that was stored is replaced"), "{told}");
+        assert!(stored().contains("oat01-new"));
+    });
+}

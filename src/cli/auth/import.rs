@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::settled::block_on;
-use super::{Which, prompt};
+use super::{Which, prompt, who};
 use crate::cli::context::{self, shown};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
@@ -52,7 +52,24 @@ impl Import {
                 login.id().login_command()
             ));
         }
-        let question = format!("Copy the login from {}? Nothing is written there.", shown(&source.path));
+        // A store that cannot be used is told before anybody is asked.
+        let before = context::block_on(async {
+            logins.keeper().vault().ready().await?;
+            Ok(login.record().await?)
+        })?;
+        let from = shown(&source.path);
+        let question = match &before {
+            Some(before) => {
+                let (id, before, now) = (login.id(), who(&before.tokens), who(&tokens));
+                format!(
+                    "Replace the login `{id}` of {before} with that of {now} from {from}? Nothing is written there."
+                )
+            }
+            None => format!("Copy the login from {from}? Nothing is written there."),
+        };
+        if before.is_some() && self.yes {
+            output.note(format!("the login `{}` that was stored is replaced", login.id()));
+        }
         prompt::agree(self.yes, &question, output)?;
         let sealed = block_on(logins.keeper(), async {
             login.store(tokens).await?;

@@ -9,7 +9,7 @@ use ccproxy_providers::oauth::{Callback, Logins, Pending};
 use clap::Args;
 
 use super::settled::block_on;
-use super::{Which, browser, prompt, span};
+use super::{Which, browser, prompt, span, who};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 
@@ -65,9 +65,6 @@ impl Login {
         login.announce(began.elapsed(), tokens.as_ref().map_err(|refused| &refused.0));
         let tokens = tokens.map_err(|refused| refused.into_failure())?;
         if let Some(before) = before.filter(|before| is_another(&before.tokens, &tokens)) {
-            let who = |tokens: &Tokens| {
-                tokens.account.email.clone().or(tokens.account.id.clone()).unwrap_or_default()
-            };
             let question =
                 format!("Replace the login of {} with that of {}?", who(&before.tokens), who(&tokens));
             spending.pause_for(self.yes);
@@ -161,10 +158,8 @@ impl Login {
         let code = pending.pasted(&typed)?;
         spending.begin();
         let tokens = pending.finish(&code).await?;
-        let who =
-            tokens.account.email.as_deref().or(tokens.account.id.as_deref()).unwrap_or("an unnamed account");
         let scopes = if tokens.scopes.is_empty() { "no scopes".to_owned() } else { tokens.scopes.join(", ") };
-        output.note(format!("the login is that of {who}, for {scopes}"));
+        output.note(format!("the login is that of {}, for {scopes}", who(&tokens)));
         spending.pause_for(self.yes);
         prompt::agree_meanwhile(self.yes, "Keep it?", output).await.map_err(Stopped::of)?;
         Ok(tokens)
