@@ -101,3 +101,24 @@ fn a_login_that_an_import_would_replace_is_named() {
         assert!(stored().contains("oat01-new"));
     });
 }
+
+#[test]
+fn a_token_that_has_no_end_needs_no_refresh() {
+    support::run(async {
+        let config = Config::new().toml("credentials.seal = \"off\"");
+        let home = home(&config);
+        let at = home.path().join(".local/share/ccproxy");
+        let login = logins("copilot", &json!({}), &at).login("copilot", "default").unwrap();
+        login.store(Tokens::new(Secret::new("gho_x"))).await.unwrap();
+        let (code, out, told) = cli_in(home.path(), &config, &["auth", "refresh", "copilot"]).await;
+        assert!(code == 0 && out.contains("needs no refresh: its token has no end"), "{out}{told}");
+        let (code, out, _) = cli_in(home.path(), &config, &["auth", "refresh", "copilot", "--json"]).await;
+        let out: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &out["refreshed"], &out["expires_in"]), (0, &json!(false), &json!(null)));
+        // One that has an end and buys no other is another matter.
+        let ending = Tokens::new(Secret::new("gho_x")).living(std::time::Duration::from_secs(3600));
+        login.store(ending).await.unwrap();
+        let (code, _, told) = cli_in(home.path(), &config, &["auth", "refresh", "copilot"]).await;
+        assert!(code == 1 && told.contains("cannot be renewed") && !told.contains("has ended"), "{told}");
+    });
+}

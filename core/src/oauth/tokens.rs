@@ -81,11 +81,17 @@ impl Tokens {
         self.expires_at.map(|end| Duration::from_secs(end.saturating_sub(self.obtained_at)))
     }
 
+    /// Whether they have no end that anybody spoke of, and buy no others.
+    pub fn is_lasting(&self) -> bool {
+        self.refresh.is_none() && self.expires_at.is_none()
+    }
+
     /// What these leave unsaid, as it was before: a server that does not rotate sends no refresh token, and
     /// few repeat the account.
     pub fn after(mut self, before: &Tokens) -> Self {
         // An empty one buys nothing.
-        self.refresh = self.refresh.filter(|token| !token.expose().is_empty()).or_else(|| before.refresh.clone());
+        self.refresh =
+            self.refresh.filter(|token| !token.expose().is_empty()).or_else(|| before.refresh.clone());
         self.id = self.id.or_else(|| before.id.clone());
         if self.scopes.is_empty() {
             self.scopes.clone_from(&before.scopes);

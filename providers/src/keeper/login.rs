@@ -12,9 +12,9 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{House, UnderWay};
 use super::decide::{Seen, Verdict};
 use super::renew::{Trouble, Why, is_same};
+use super::{House, UnderWay};
 use crate::vault::{Id, Record};
 
 /// How long what was read is good for before the disk is asked whether it changed.
@@ -136,9 +136,12 @@ impl Login {
         Ok(Held(seen.record))
     }
 
-    /// Fresh tokens, whatever is stored.
+    /// Fresh tokens, whatever is stored; a token that has no end and came without a refresh token is as fresh as it ever gets.
     pub async fn refresh(self: &Arc<Self>) -> Result<Held, Failure> {
         let Some(seen) = self.look().await? else { return Err(self.nobody()) };
+        if seen.record.tokens.is_lasting() && seen.record.needs_login.is_none() {
+            return Ok(Held(seen.record));
+        }
         self.after_refusal(&seen.record.tokens.access).await
     }
 
@@ -193,7 +196,8 @@ impl Login {
     /// A failure says nothing of another login, nor does its rest hold that one up.
     fn forgive(&self, stored: Option<&Record>) {
         let mut trouble = self.trouble.lock();
-        let same = |trouble: &Trouble| stored.is_some_and(|stored| is_same(&stored.tokens.refresh, &trouble.sent));
+        let same =
+            |trouble: &Trouble| stored.is_some_and(|stored| is_same(&stored.tokens.refresh, &trouble.sent));
         if trouble.as_ref().is_some_and(|trouble| !same(trouble)) {
             *trouble = None;
         }
@@ -305,7 +309,10 @@ impl Login {
         let name = self.provider().provider_display_name().to_owned();
         let why = match &record.needs_login {
             Some(needs) => format!("{name} takes the stored login no more ({})", needs.reason),
-            None => format!("the stored login of {name} has ended and cannot be refreshed"),
+            None => match record.tokens.left() {
+                Some(left) if !left.is_zero() => format!("the stored login of {name} cannot be renewed"),
+                _ => format!("the stored login of {name} has ended and cannot be refreshed"),
+            },
         };
         Failure::new(Reason::NeedsLogin, format!("{why}; run `{}`", self.id.login_command()))
     }
