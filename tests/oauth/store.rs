@@ -122,3 +122,38 @@ fn a_token_that_has_no_end_needs_no_refresh() {
         assert!(code == 1 && told.contains("cannot be renewed") && !told.contains("has ended"), "{told}");
     });
 }
+
+#[test]
+fn tokens_are_taken_back_at_a_server_on_this_machine_even_when_the_logout_is_ended() {
+    support::run(async {
+        let idp = Idp::start().await;
+        let config = config(&idp);
+        let home = home(&config);
+        log_in(&idp, home.path()).await;
+        let (code, out, told) = cli_in(home.path(), &config, &["auth", "logout", "acme", "--yes"]).await;
+        assert!(code == 0 && out.contains("took its tokens back"), "{out}{told}");
+        let request = idp.requests().pop().unwrap();
+        let sent = pairs(&String::from_utf8_lossy(&request.body));
+        assert_eq!(request.target(), "/revoke");
+        assert_eq!((sent["token"].as_str(), sent["token_type_hint"].as_str()), ("rt-0-0", "refresh_token"));
+        assert!(!idp.is_whole());
+
+        log_in(&idp, home.path()).await;
+        let gate = idp.hold();
+        let mut asking = Asking::start(home.path(), &config, &["auth", "logout", "acme", "--yes"]);
+        asked(&idp, "/revoke", 2).await;
+        send(&asking, Signal::TERM);
+        asking.says(WAITS).await;
+        gate.open();
+        assert_eq!(asking.ends().await.0, 143);
+        assert!(!file(home.path(), "acme/default.json").exists(), "what was taken back is not left");
+
+        // A refusal is told, and the login is forgotten all the same.
+        let nowhere = format!("oauth.acme.revoke_url = \"{}/nowhere\"", idp.url());
+        let config = with(&idp, "credentials.seal = \"off\"").toml(&nowhere);
+        let home = crate::support::proxy::home(&config);
+        log_in(&idp, home.path()).await;
+        let (code, out, _) = cli_in(home.path(), &config, &["auth", "logout", "acme", "--yes"]).await;
+        assert!(code == 0 && out.contains("did not take the tokens back"), "{out}");
+    });
+}

@@ -142,6 +142,23 @@ impl<'c> AsyncHttpClient<'c> for Speaking<'_> {
     }
 }
 
+/// The same at one place, whatever the request says: `oauth2` revokes at `https` only, and the settings let servers on this
+/// machine do without.
+pub(super) struct Revoking<'n> {
+    pub(super) speaking: Speaking<'n>,
+    pub(super) place: http::Uri,
+}
+
+impl<'c> AsyncHttpClient<'c> for Revoking<'_> {
+    type Error = Failed;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failed>> + Send + 'c>>;
+
+    fn call(&'c self, mut request: HttpRequest) -> Self::Future {
+        *request.uri_mut() = self.place.clone();
+        self.speaking.call(request)
+    }
+}
+
 /// The fields of a form as an object.
 fn as_json(form: &[u8]) -> Vec<u8> {
     let pairs = reqwest::Url::parse(&format!("form:?{}", String::from_utf8_lossy(form)));
