@@ -289,19 +289,18 @@ pub(crate) fn bearer_of(held: &Held) -> Result<HeaderValue> {
     Ok(bearer)
 }
 
-/// A login, for people. What is wrong with it is known once it was used.
+/// A login, for people, with what is wrong with it.
 pub(crate) fn described(login: &Login) -> Credential {
     let id = login.id();
-    let is_stored = login.is_stored();
-    let trouble = login.trouble();
+    let (is_stored, lacks) = (login.is_stored(), login.lacks());
     let login = Some(id.to_string());
     if !is_stored {
         let hint = format!("nobody is logged in; run `{}`", id.login_command());
         return Credential { kind: "none", present: false, hint, login };
     }
     let stored = format!("the stored login `{id}`");
-    let (present, hint) = match trouble {
-        Some(trouble) => (false, format!("{stored}: {trouble}")),
+    let (present, hint) = match lacks {
+        Some(lacks) => (false, format!("{stored}: {lacks}")),
         None => (true, stored),
     };
     Credential { kind: "oauth", present, hint, login }

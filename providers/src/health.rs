@@ -11,6 +11,7 @@ use crate::detection::Cli;
 pub(crate) fn of(credential: Credential, trouble: Option<String>, base_url: &str, detects: bool) -> Health {
     let health = match (credential.kind, trouble) {
         ("none", _) => Health::warn(credential.hint.clone()),
+        ("oauth", None) if !credential.present => Health::warn(credential.hint.clone()),
         (_, Some(trouble)) => Health::warn(trouble),
         _ => Health::pass(),
     };

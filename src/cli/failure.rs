@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Silent,
     /// 78: the configuration is wrong.
     Config(Vec<Problem>),
+    /// 128 and the number of the signal that ended the command, as shells have it.
+    Signal(u8),
 }
 
 impl Failure {
@@ -42,6 +44,7 @@ impl Failure {
         match self {
             Failure::Failed { .. } | Failure::Silent => ExitCode::from(1),
             Failure::Config(_) => ExitCode::from(78),
+            Failure::Signal(number) => ExitCode::from(128_u8.saturating_add(*number)),
         }
     }
 }

@@ -79,7 +79,7 @@ impl Output {
     pub(crate) fn failure(&mut self, failure: &Failure) {
         match failure {
             Failure::Failed { message, hint } => self.say("error", "31", message, hint.as_deref()),
-            Failure::Silent => {}
+            Failure::Silent | Failure::Signal(_) => {}
             Failure::Config(problems) => self.problems(problems),
         }
     }

@@ -30,6 +30,11 @@ impl Asking {
         Asking { child, stderr }
     }
 
+    /// The number of its process.
+    pub(super) fn id(&self) -> i32 {
+        self.child.id().unwrap().try_into().unwrap()
+    }
+
     /// The next line that contains a text.
     pub(super) async fn says(&mut self, text: &str) -> String {
         within(text, async {
@@ -126,6 +131,8 @@ fn a_login_in_the_browser_from_its_beginning_to_its_end() {
             ("POST", &back, &[][..], 404),
             ("GET", &back, &["host: evil.example"][..], 404),
             ("GET", &back, &["sec-fetch-mode: no-cors"][..], 400),
+            ("GET", &back, &["sec-fetch-mode: navigate", "sec-fetch-dest: iframe"][..], 400),
+            ("GET", &back, &["sec-fetch-dest: image"][..], 400),
             ("GET", &back, &["origin: https://evil.example"][..], 400),
             (
                 "GET",
@@ -138,7 +145,8 @@ fn a_login_in_the_browser_from_its_beginning_to_its_end() {
             assert_eq!(code, status, "{method} {url} {headers:?}");
             assert!(!answer.contains("code-0") && !answer.contains("script"), "{answer}");
         }
-        let (status, page) = visit("GET", &back, &["sec-fetch-mode: navigate"]).await;
+        let (status, page) =
+            visit("GET", &back, &["sec-fetch-mode: navigate", "sec-fetch-dest: document"]).await;
         assert_eq!(status, 200);
         for header in ["cache-control: no-store", "referrer-policy: no-referrer", "default-src 'none'"] {
             assert!(page.contains(header), "{page}");
@@ -165,6 +173,38 @@ fn a_login_in_the_browser_from_its_beginning_to_its_end() {
         let (code, out, _) = cli_in(home, &config, &["auth", "logout", "acme", "--yes"]).await;
         assert!(code == 0 && out.contains("forgot the login"), "{out}");
         assert_eq!(cli_in(home, &config, &["auth", "logout", "acme", "--yes"]).await.0, 1);
+    });
+}
+
+#[test]
+fn a_damaged_file_is_mended_by_what_is_said_of_it_and_no_other_login_is_lost() {
+    support::run(async {
+        let idp = Idp::start().await;
+        let config = config(&idp, "acme");
+        let home = home(&config);
+        let data = home.path().join(".local/share/ccproxy");
+        let logins = super::logins("acme", &idp.settings(), &data);
+        for account in ["default", "work"] {
+            let login = logins.login("acme", account).unwrap();
+            login.store(super::tokens(idp.log_in())).await.unwrap();
+        }
+        let (code, _, told) =
+            cli_in(home.path(), &config, &["auth", "refresh", "acme", "--account", "work"]).await;
+        assert_eq!(code, 0, "{told}");
+        let file = data.join("credentials/acme/work.json");
+        std::fs::write(&file, "{").unwrap();
+        let (code, out, _) = cli_in(home.path(), &config, &["auth", "status"]).await;
+        assert!(code == 1 && out.contains("copy `work.json.previous` back"), "{out}");
+        let command = "ccproxy auth logout acme --account work";
+        assert!(out.contains(&format!("`{command}`")), "{out}");
+        std::fs::copy(data.join("credentials/acme/work.json.previous"), &file).unwrap();
+        assert_eq!(cli_in(home.path(), &config, &["auth", "status"]).await.0, 0);
+        std::fs::write(&file, "{").unwrap();
+        let arguments = [&command.split(' ').skip(1).collect::<Vec<_>>()[..], &["--yes"]].concat();
+        let (code, out, _) = cli_in(home.path(), &config, &arguments).await;
+        assert!(code == 0 && !out.contains("copy"), "{out}");
+        let (code, out, _) = cli_in(home.path(), &config, &["auth", "status"]).await;
+        assert!(code == 0 && out.contains("default") && !out.contains("work"), "{out}");
     });
 }
 

@@ -2,9 +2,12 @@
 
 mod command_line;
 mod keyring;
+mod odd_answers;
 mod plugin;
 mod proxied;
 mod race;
+mod signals;
+mod store;
 mod used;
 mod web;
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{logins, tokens};
 use crate::support::idp::Idp;
+use crate::support::proxy::{cli_in, home};
 use crate::support::upstream::{Recorded, anthropic, openai, responses};
 use crate::support::{self, Client, Config, Proxy, Reply, Upstream, eventually};
 
@@ -34,6 +35,33 @@ impl House {
         let data = format!("data_dir = {:?}", self.folder.path().display().to_string());
         let base = Config::new().toml(&data).upstream(&self.api).toml("credentials.seal = \"off\"");
         self.idp.toml("claude-api").iter().fold(base, |config, line| config.toml(line))
+    }
+
+    /// What is said of a login that is of no use: by the proxy, its health, `doctor` and `auth accounts`.
+    async fn said(&self, proxy: &Proxy) -> [String; 5] {
+        let providers = proxy.anonymous().get("/credentials").await.expect(200).json();
+        let providers = providers["providers"].as_array().unwrap().clone();
+        let told =
+            providers.iter().find(|told| told["provider"] == "claude_api").unwrap()["credential"].clone();
+        assert_eq!((&told["kind"], &told["present"]), (&json!("oauth"), &json!(false)), "{told}");
+        let health = proxy.anonymous().get("/plugins/claude_api/health").await.text();
+        assert!(health.contains("\"status\":\"degraded\""), "{health}");
+        let home = home(&self.config());
+        let (_, doctor, _) = cli_in(home.path(), &self.config(), &["doctor"]).await;
+        let doctor = doctor.lines().find(|line| line.contains("`claude_api`: ")).unwrap().to_owned();
+        assert!(doctor.contains("warn"), "{doctor}");
+        let accounts = ["auth", "accounts", "--url"];
+        let url = format!("http://{}", proxy.address());
+        let (_, running, told_why) =
+            cli_in(home.path(), &self.config(), &[&accounts[..], &[&url]].concat()).await;
+        let (_, would_be, _) = cli_in(home.path(), &self.config(), &["auth", "accounts"]).await;
+        for accounts in [&running, &would_be] {
+            assert!(
+                accounts.contains("needs a login for `claude_api`") && !accounts.contains("in use"),
+                "{accounts}{told_why}"
+            );
+        }
+        [told["hint"].to_string(), health, doctor, running, would_be]
     }
 
     async fn log_in(&self) {
@@ -103,6 +131,12 @@ fn a_login_that_has_ended_is_told_with_its_remedy_and_keeps_its_tokens() {
         let file = house.folder.path().join("credentials/claude-api/default.json");
         let file = std::fs::read_to_string(file).unwrap();
         assert!(file.contains("rt-0-0") && file.contains("needs_login"), "{file}");
+        // Everybody who is asked says so.
+        let said = house.said(&proxy).await;
+        assert!(said.iter().all(|said| said.contains("it was invalid_grant")), "{said:#?}");
+        std::fs::write(house.folder.path().join("credentials/claude-api/default.json"), "{").unwrap();
+        let said = house.said(&proxy).await;
+        assert!(said.iter().all(|said| said.contains("is damaged")), "{said:#?}");
         // Another login counts at once.
         house.log_in().await;
         eventually("the new login", async || {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::upstream::{Recorded, Reply, Upstream};
+use super::upstream::{Gate, Recorded, Reply, Upstream};
 
 /// Who may ask.
 pub const CLIENT: &str = "client-of-tests";
@@ -26,6 +26,7 @@ struct State {
     codes: HashMap<String, Code>,
     device: Device,
     refreshes: u64,
+    held: Option<Gate>,
 }
 
 /// One login: a family of tokens, of which the newest count.
@@ -107,6 +108,18 @@ impl Idp {
         self.state.lock().unwrap().refreshes
     }
 
+    /// From now on it spends what it is sent at once, and answers when the gate lets it.
+    pub fn hold(&self) -> Gate {
+        let gate = Gate::default();
+        self.state.lock().unwrap().held = Some(gate.clone());
+        gate
+    }
+
+    /// It answers at once again.
+    pub fn answer_at_once(&self) {
+        self.state.lock().unwrap().held = None;
+    }
+
     /// The newest access token of every login is over.
     pub fn expire(&self) {
         self.state.lock().unwrap().logins.iter_mut().for_each(|login| login.expired = true);
@@ -157,17 +170,32 @@ impl State {
         }
         match path {
             "/authorize" => self.authorize(&field),
-            "/token" => self.token(&field),
+            "/token" => {
+                let reply = self.token(&field);
+                self.once_open(reply)
+            }
             "/device" => Reply::json(
                 200,
                 &json!({ "device_code": "dc-1", "user_code": "ABCD-EFGH", "verification_uri": "http://localhost/device", "expires_in": 60, "interval": 0 }),
             ),
             "/revoke" => {
-                self.logins.iter_mut().for_each(|login| login.dead = true);
-                Reply::json(200, &json!({}))
+                let token = field("token");
+                let family = token.split_once('-').and_then(|(_, rest)| self.login_of(rest));
+                // RFC 7009: one that nobody knows is as good as taken back.
+                if let Some((login, _)) = family {
+                    self.logins[login].dead = true;
+                }
+                self.once_open(Reply::status(200))
             }
             "/profile" => Reply::json(200, &json!({ "sub": "user-1", "email": "a@example.com" })),
             _ => Reply::status(404),
+        }
+    }
+
+    fn once_open(&self, reply: Reply) -> Reply {
+        match &self.held {
+            Some(gate) => reply.gate_before_head(gate),
+            None => reply,
         }
     }
 

@@ -81,10 +81,17 @@ impl Tokens {
         self.expires_at.map(|end| Duration::from_secs(end.saturating_sub(self.obtained_at)))
     }
 
+    /// Whether they have no end that anybody spoke of, and buy no others.
+    pub fn is_lasting(&self) -> bool {
+        self.refresh.is_none() && self.expires_at.is_none()
+    }
+
     /// What these leave unsaid, as it was before: a server that does not rotate sends no refresh token, and
     /// few repeat the account.
     pub fn after(mut self, before: &Tokens) -> Self {
-        self.refresh = self.refresh.or_else(|| before.refresh.clone());
+        // An empty one buys nothing.
+        self.refresh =
+            self.refresh.filter(|token| !token.expose().is_empty()).or_else(|| before.refresh.clone());
         self.id = self.id.or_else(|| before.id.clone());
         if self.scopes.is_empty() {
             self.scopes.clone_from(&before.scopes);
@@ -132,6 +139,9 @@ mod tests {
         let mut before = Tokens::new(Secret::new("a1")).living(Duration::from_secs(9));
         before.refresh = Some(Secret::new("r1"));
         before.scopes = vec!["x".to_owned()];
+        let mut empty = Tokens::new(Secret::new("a2"));
+        empty.refresh = Some(Secret::new(""));
+        assert_eq!(empty.after(&before).refresh.as_ref().map(Secret::expose), Some("r1"));
         before.account =
             Account { email: Some("a@b".into()), plan: Some("pro".into()), ..Account::default() };
         before.more.insert("odd".into(), 1.into());

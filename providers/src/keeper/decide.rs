@@ -40,7 +40,7 @@ pub(super) enum Verdict {
 
 impl Seen {
     pub(super) fn new(record: Record, stamp: Option<Stamp>, chance: f64) -> Self {
-        let end = left(&record.tokens).map(|left| Instant::now() + left);
+        let end = left(&record.tokens).and_then(|left| Instant::now().checked_add(left));
         Seen { record: Arc::new(record), stamp, end, chance }
     }
 

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ccproxy_core::hooks::Kind;
@@ -11,9 +12,9 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::House;
 use super::decide::{Seen, Verdict};
-use super::renew::{Trouble, Why};
+use super::renew::{Trouble, Why, is_same};
+use super::{House, UnderWay};
 use crate::vault::{Id, Record};
 
 /// How long what was read is good for before the disk is asked whether it changed.
@@ -30,6 +31,7 @@ pub struct Login {
     looked: Mutex<Option<Instant>>,
     stored: Mutex<Option<(Instant, bool)>>,
     pub(super) trouble: Mutex<Option<Trouble>>,
+    asked_for_key: AtomicBool,
     /// One refresh at a time in this process.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -65,6 +67,7 @@ impl Login {
             looked: Mutex::default(),
             stored: Mutex::default(),
             trouble: Mutex::default(),
+            asked_for_key: AtomicBool::default(),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -133,9 +136,12 @@ impl Login {
         Ok(Held(seen.record))
     }
 
-    /// Fresh tokens, whatever is stored.
+    /// Fresh tokens, whatever is stored; a token that has no end and came without a refresh token is as fresh as it ever gets.
     pub async fn refresh(self: &Arc<Self>) -> Result<Held, Failure> {
         let Some(seen) = self.look().await? else { return Err(self.nobody()) };
+        if seen.record.tokens.is_lasting() && seen.record.needs_login.is_none() {
+            return Ok(Held(seen.record));
+        }
         self.after_refusal(&seen.record.tokens.access).await
     }
 
@@ -144,13 +150,63 @@ impl Login {
         self.house.vault.read(&self.id).await
     }
 
-    /// Why the last refresh failed, while no other one was tried.
-    pub fn trouble(&self) -> Option<Failure> {
-        self.trouble.lock().as_ref().map(|trouble| trouble.failure.clone())
+    /// Why requests cannot be made with what is stored: it cannot be read, only another login helps, or there is no token and
+    /// the last refresh failed. Does not wait: of a sealed file that nobody has opened yet nothing is known.
+    pub fn lacks(&self) -> Option<Failure> {
+        let seen = match self.glance() {
+            Ok(Some(seen)) => seen,
+            Ok(None) => return None,
+            Err(failure) => return Some(failure),
+        };
+        self.forgive(Some(&seen.record));
+        let over = seen.verdict() == Verdict::Over;
+        let ended = seen.left().is_some_and(|left| left.is_zero());
+        if seen.record.needs_login.is_some() || (ended && !self.can_renew(&seen)) {
+            return Some(self.spent(&seen.record));
+        }
+        let trouble = self.trouble.lock();
+        trouble.as_ref().filter(|trouble| over || trouble.without).map(|trouble| trouble.failure.clone())
+    }
+
+    /// What is stored, from memory as long as the file is the same.
+    fn glance(&self) -> Result<Option<Seen>, Failure> {
+        let stamp = self.house.vault.stamp(&self.id);
+        let seen = self.seen.lock().clone();
+        // What could not be written yet counts more than what is there.
+        if let Some(seen) = seen.filter(|seen| seen.stamp.is_none() || seen.stamp == stamp) {
+            return Ok(Some(seen));
+        }
+        let record = self.house.vault.peek(&self.id)?;
+        if record.is_none() && stamp.is_some() {
+            self.ask_for_key();
+        }
+        Ok(record.map(|record| Seen::new(record, stamp, chance())))
+    }
+
+    /// So that more is known next time.
+    fn ask_for_key(&self) {
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !self.asked_for_key.swap(true, Ordering::Relaxed)
+        {
+            let house = self.house.clone();
+            runtime.spawn(async move { house.vault.key().await });
+        }
+    }
+
+    /// A failure says nothing of another login, nor does its rest hold that one up.
+    fn forgive(&self, stored: Option<&Record>) {
+        let mut trouble = self.trouble.lock();
+        let same =
+            |trouble: &Trouble| stored.is_some_and(|stored| is_same(&stored.tokens.refresh, &trouble.sent));
+        if trouble.as_ref().is_some_and(|trouble| !same(trouble)) {
+            *trouble = None;
+        }
     }
 
     /// Keeps the tokens of a new login in place of what was there.
     pub async fn store(&self, tokens: Tokens) -> Result<(), Failure> {
+        // Tokens that came are worth waiting for.
+        let _under_way = UnderWay::begin(&self.house);
         let locked = self.house.vault.lock(&self.id, PATIENCE).await?;
         locked.write(Record::new(tokens)).await?;
         *self.trouble.lock() = None;
@@ -180,6 +236,8 @@ impl Login {
     /// logged in; else whether the server took them back.
     pub async fn logout(&self) -> Result<Option<Result<(), Failure>>, Failure> {
         let locked = self.house.vault.lock(&self.id, PATIENCE).await?;
+        // What was taken back is not left in the store.
+        let _under_way = UnderWay::begin(&self.house);
         let provider = self.provider();
         let revoked = match locked.read().await {
             Ok(None) => return Ok(None),
@@ -188,8 +246,8 @@ impl Login {
                 Reason::Unsupported,
                 format!("{} cannot revoke tokens; they end by themselves", provider.provider_display_name()),
             )),
-            // What cannot be read can still be removed.
-            Err(failure) => Err(failure),
+            // What cannot be read can still be removed; what would mend it is no advice any more.
+            Err(_) => Err(Failure::storage("the file of the login could not be read")),
         };
         let was_there = locked.remove().await?;
         self.forget();
@@ -203,7 +261,7 @@ impl Login {
     }
 
     /// What is stored now, from memory as long as the file is the same.
-    async fn look(&self) -> Result<Option<Seen>, Failure> {
+    pub(super) async fn look(&self) -> Result<Option<Seen>, Failure> {
         let seen = self.seen.lock().clone();
         let recent = self.looked.lock().is_some_and(|looked| looked.elapsed() < LOOK);
         if seen.is_some() && recent {
@@ -224,6 +282,7 @@ impl Login {
         // The stamp first: when the file changes in between, it is read once more later.
         let stamp = self.house.vault.stamp(&self.id);
         let record = self.house.vault.read(&self.id).await?;
+        self.forgive(record.as_ref());
         let seen = record.map(|record| Seen::new(record, stamp, chance()));
         *self.seen.lock() = seen.clone();
         Ok(seen)
@@ -250,7 +309,10 @@ impl Login {
         let name = self.provider().provider_display_name().to_owned();
         let why = match &record.needs_login {
             Some(needs) => format!("{name} takes the stored login no more ({})", needs.reason),
-            None => format!("the stored login of {name} has ended and cannot be refreshed"),
+            None => match record.tokens.left() {
+                Some(left) if !left.is_zero() => format!("the stored login of {name} cannot be renewed"),
+                _ => format!("the stored login of {name} has ended and cannot be refreshed"),
+            },
         };
         Failure::new(Reason::NeedsLogin, format!("{why}; run `{}`", self.id.login_command()))
     }

@@ -74,17 +74,29 @@ impl Keeper {
         Ok(login)
     }
 
-    /// Waits until no answer is awaited and all are on disk, for `limit` at most.
-    pub async fn settle(&self, limit: Duration) {
+    /// Whether an answer is awaited or not yet on disk.
+    pub fn is_busy(&self) -> bool {
+        *self.house.under_way.borrow() > 0
+    }
+
+    /// Counts until it is dropped as an answer that is awaited: of a login that asks for tokens and will store them.
+    pub fn begin(&self) -> UnderWay {
+        UnderWay::begin(&self.house)
+    }
+
+    /// Waits until no answer is awaited and all are on disk, for `limit` at most; says whether it came to that.
+    pub async fn settle(&self, limit: Duration) -> bool {
         let mut under_way = self.house.under_way.subscribe();
-        if tokio::time::timeout(limit, under_way.wait_for(|count| *count == 0)).await.is_err() {
+        let settled = tokio::time::timeout(limit, under_way.wait_for(|count| *count == 0)).await.is_ok();
+        if !settled {
             tracing::warn!("a refresh of a token was still under way at the end");
         }
+        settled
     }
 }
 
 /// Counts while it lives: the end of the process waits for it.
-struct UnderWay(Arc<House>);
+pub struct UnderWay(Arc<House>);
 
 impl UnderWay {
     fn begin(house: &Arc<House>) -> Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ccproxy_core::hooks::Kind;
-use ccproxy_core::oauth::{Failure, Reason, Tokens};
+use ccproxy_core::oauth::{Failure, Reason};
 use ccproxy_core::secret::Secret;
 use ccproxy_core::unix_time;
 use tokio::time::Instant;
@@ -37,6 +37,10 @@ pub(super) enum Why {
 /// The last failure.
 pub(super) struct Trouble {
     pub(super) failure: Failure,
+    /// The refresh token that was sent: of another login it says nothing.
+    pub(super) sent: Option<Secret>,
+    /// Whether there was no token meanwhile: the one before was over, or refused.
+    pub(super) without: bool,
     until: Instant,
     count: u32,
 }
@@ -63,6 +67,10 @@ impl Login {
         if let Some(seen) = self.seen.lock().clone().filter(|seen| why.is_met_by(seen)) {
             return Ok(seen);
         }
+        if self.resting().is_some() {
+            // Unless somebody has logged in meanwhile.
+            self.look().await?;
+        }
         if let Some(failure) = self.resting() {
             return Err(failure);
         }
@@ -86,6 +94,11 @@ impl Login {
         let asked = tokio::time::timeout(ANSWER, provider.refresh(&record.tokens)).await;
         let late = || Err(Failure::new(Reason::Unreachable, "the server did not answer the refresh in time"));
         match asked.unwrap_or_else(|_| late()) {
+            Ok(fresh) if fresh.access.expose().is_empty() => {
+                let failure =
+                    Failure::new(Reason::Unreachable, "the server answered the refresh without a token");
+                Err(self.refused(&locked, record, failure, why).await?)
+            }
             Ok(fresh) => {
                 self.house.got(Kind::OauthRefreshResponse, &self.id, began.elapsed(), &fresh);
                 *self.trouble.lock() = None;
@@ -152,14 +165,13 @@ impl Login {
         if failure.reason() == Reason::InvalidGrant {
             // It speaks of the bytes that were sent. Somebody without our lock may have stored others.
             let stored = locked.read().await?;
-            let same = |tokens: &Tokens| {
-                tokens.refresh.as_ref().map(Secret::expose)
-                    == asked_with.tokens.refresh.as_ref().map(Secret::expose)
-            };
-            if let Some(stored) = stored.filter(|stored| same(&stored.tokens)) {
+            if let Some(stored) =
+                stored.filter(|stored| is_same(&stored.tokens.refresh, &asked_with.tokens.refresh))
+            {
                 let needs = NeedsLogin { reason: failure.told().to_owned(), since: unix_time::now() };
                 let marked = stored.refused(needs);
                 let told = self.spent(&marked);
+                *self.trouble.lock() = None;
                 locked.write(marked.clone()).await?;
                 self.remember(marked, true);
                 self.house.failed(&self.id, why.word(), &told);
@@ -171,8 +183,23 @@ impl Login {
         let count = trouble.as_ref().map_or(0, |trouble| trouble.count + 1);
         let rest = REST.0.saturating_mul(1 << count.min(16)).min(REST.1);
         let rest = rest.max(failure.retry_after().unwrap_or_default().min(Duration::from_secs(3600)));
-        *trouble = Some(Trouble { failure: failure.clone(), until: Instant::now() + rest, count });
+        *trouble = Some(Trouble {
+            failure: failure.clone(),
+            sent: asked_with.tokens.refresh.clone(),
+            without: !matches!(why, Why::Early),
+            until: Instant::now() + rest,
+            count,
+        });
         Ok(failure.with_retry_after(Some(rest)))
+    }
+}
+
+/// Whether these are the same refresh token.
+pub(super) fn is_same(one: &Option<Secret>, other: &Option<Secret>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.matches(other.expose().as_bytes()),
+        (None, None) => true,
+        _ => false,
     }
 }
 

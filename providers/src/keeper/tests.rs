@@ -249,13 +249,67 @@ async fn failures_are_followed_by_a_rest() {
         assert!(failure.retry_after().is_some_and(|wait| wait <= Duration::from_secs(5)));
     }
     assert_eq!(bench.server.asked(), 1);
-    assert!(bench.login.trouble().is_some());
+    assert_eq!(bench.login.lacks().map(|failure| failure.reason()), Some(Reason::Unreachable));
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(bench.token().await.expect_err("no token").reason(), Reason::Busy);
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(bench.token().await.expect_err("no token").reason(), Reason::Busy);
     assert_eq!(bench.server.asked(), 2, "the server's word counts");
     assert!(bench.record().await.needs_login.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_says_nothing_of_another_login_and_holds_it_up_no_longer() {
+    let bench = Bench::with(OVER).await;
+    let busy = || Err(Failure::new(Reason::Busy, "the server has no time (500)"));
+    bench.server.says(busy());
+    assert_eq!(bench.token().await.expect_err("no token").reason(), Reason::Busy);
+    assert_eq!(bench.login.lacks().map(|failure| failure.reason()), Some(Reason::Busy));
+    let (_keeper, elsewhere) = bench.elsewhere();
+    elsewhere.store(tokens_of(7, LONG)).await.expect("stored");
+    assert!(bench.login.lacks().is_none(), "it is another login");
+    assert_eq!(bench.token().await.expect("a token"), "a7");
+    // The same when nobody looked in between; and its own failures are counted from the first one.
+    elsewhere.store(tokens_of(0, OVER)).await.expect("stored");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.server.says(busy());
+    assert_eq!(bench.token().await.expect_err("no token").reason(), Reason::Busy);
+    elsewhere.store(tokens_of(8, OVER)).await.expect("stored");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    bench.server.says(busy());
+    let failure = bench.token().await.expect_err("no token");
+    assert!(failure.retry_after().is_some_and(|wait| wait <= Duration::from_secs(5)), "{failure:?}");
+    assert_eq!(bench.server.asked(), 3);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_stored_login_is_known_before_it_is_used() {
+    let bench = Bench::with(LONG).await;
+    let lacks = || bench.elsewhere().1.lacks().map(|failure| (failure.reason(), failure.to_string()));
+    assert_eq!(lacks(), None);
+    bench.server.says(Err(Failure::new(Reason::Busy, "not now")));
+    let soon = Duration::from_secs(3600 - 100);
+    let mut early = tokens_of(0, LONG);
+    early.obtained_at -= soon.as_secs();
+    early.expires_at = early.expires_at.map(|end| end - soon.as_secs());
+    bench.login.store(early).await.expect("stored");
+    bench.token().await.expect("it lives");
+    while bench.server.asked() == 0 || bench.keeper.is_busy() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.login.lacks().map(|failure| failure.to_string()), None, "it still has a token");
+    bench.login.store(tokens_of(0, LONG)).await.expect("stored");
+    bench.server.says(Err(Failure::new(Reason::InvalidGrant, "revoked")));
+    assert!(bench.login.refresh().await.is_err());
+    for lacks in [lacks(), bench.login.lacks().map(|failure| (failure.reason(), failure.to_string()))] {
+        let (reason, told) = lacks.expect("it needs a login");
+        assert!(reason == Reason::NeedsLogin && told.contains("revoked"), "{told}");
+    }
+    fs::write(bench.keeper.vault().folder().join("acme/default.json"), "{").expect("written");
+    for lacks in [lacks(), bench.login.lacks().map(|failure| (failure.reason(), failure.to_string()))] {
+        let (reason, told) = lacks.expect("it cannot be read");
+        assert!(reason == Reason::Storage && told.contains("damaged"), "{told}");
+    }
 }
 
 #[tokio::test]
@@ -266,6 +320,18 @@ async fn a_server_that_does_not_rotate_loses_nobody() {
     bench.server.says(Ok(bare));
     assert_eq!(bench.token().await.expect("a token"), "bare");
     assert_eq!(bench.record().await.tokens.refresh.as_ref().map(Secret::expose), Some("r0"));
+}
+
+#[tokio::test]
+async fn an_answer_without_a_token_changes_nothing() {
+    let bench = Bench::with(LONG).await;
+    let mut empty = Tokens::new(Secret::new(""));
+    empty.refresh = Some(Secret::new("r9"));
+    bench.server.says(Ok(empty.clone()));
+    assert_eq!(bench.login.refresh().await.err().map(|failure| failure.reason()), Some(Reason::Unreachable));
+    assert!(bench.login.store(empty).await.is_err(), "nor does a login");
+    let record = bench.record().await;
+    assert_eq!((record.tokens.access.expose(), record.generation), ("a0", 1));
 }
 
 #[tokio::test]

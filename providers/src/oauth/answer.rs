@@ -42,8 +42,8 @@ pub(super) fn tokens(answer: &Answer, server: Whose) -> Tokens {
         tokens.scopes = all.map(str::to_owned).collect();
     }
     tokens.account = whose::of_answer(server, &more, &tokens);
-    // What stands in the account already.
-    for known in ["account", "organization"] {
+    // What stands in the account already, and names that the store has for what it knows better.
+    for known in ["account", "organization", "scopes", "obtained_at", "expires_at"] {
         more.remove(known);
     }
     tokens.more = more;

@@ -159,7 +159,11 @@ impl Seat {
             return None;
         }
         // A login comes back as a page of its own, not as a part of somebody else's.
-        if values("sec-fetch-mode").iter().any(|mode| *mode != b"navigate") || !values("origin").is_empty() {
+        let other = |name: &str, wanted: &[u8]| values(name).iter().any(|value| *value != wanted);
+        if other("sec-fetch-mode", b"navigate")
+            || other("sec-fetch-dest", b"document")
+            || !values("origin").is_empty()
+        {
             return Some(Arrival::Stray);
         }
         Some(self.pending.judge(query))

@@ -22,8 +22,9 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{self, Answer};
 use super::dialect;
-use super::network::{Network, Speaking};
+use super::network::{Network, Revoking, Speaking};
 use super::server::Server;
+use super::settings::is_safe;
 use super::whose;
 
 /// A client of an identity provider.
@@ -235,9 +236,12 @@ impl Client {
 
     async fn take_back(&self, tokens: &Tokens) -> Result<(), Failure> {
         let url = self.server.revoke_url.clone().ok_or_else(|| self.lacks("place to revoke tokens"))?;
-        let url = RevocationUrl::new(url).map_err(|_| {
-            Failure::new(Reason::Unsupported, format!("`oauth.{}.revoke_url` is no URL", self.server.name))
-        })?;
+        let place: http::Uri = url.parse().map_err(|_| self.no_url("revoke_url"))?;
+        let encrypted = match url.strip_prefix("http:") {
+            Some(rest) if is_safe(&url) => format!("https:{rest}"),
+            _ => url,
+        };
+        let url = RevocationUrl::new(encrypted).map_err(|_| self.no_url("revoke_url"))?;
         let oauth = self.oauth()?.set_revocation_url(url);
         // RFC 7009: a server takes back what belongs to a refresh token too.
         let token: StandardRevocableToken = match &tokens.refresh {
@@ -245,7 +249,8 @@ impl Client {
             None => oauth2::AccessToken::new(tokens.access.expose().to_owned()).into(),
         };
         let unsafe_url = |_| Failure::new(Reason::Unsupported, "tokens are revoked over https only");
-        let (request, speaking) = (oauth.revoke_token(token).map_err(unsafe_url)?, self.speaking());
+        let request = oauth.revoke_token(token).map_err(unsafe_url)?;
+        let speaking = Revoking { speaking: self.speaking(), place };
         let refused = |error| match error {
             RequestTokenError::Request(failed) => super::network::Failed::into_failure(failed),
             _ => Failure::new(Reason::Refused, format!("{} did not take the tokens back", self.server.title)),

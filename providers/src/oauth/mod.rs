@@ -14,6 +14,7 @@ mod logins;
 mod maker;
 mod network;
 mod pending;
+mod plain;
 mod server;
 mod settings;
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Requests to identity providers: one address, no redirects, clocks and limits; and nothing of them in any log.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
 use super::dialect;
+use super::plain::standard;
 use super::server::{Body, Server};
 
 /// Clocks: for a connection, and for everything.
@@ -142,6 +142,23 @@ impl<'c> AsyncHttpClient<'c> for Speaking<'_> {
     }
 }
 
+/// The same at one place, whatever the request says: `oauth2` revokes at `https` only, and the settings let servers on this
+/// machine do without.
+pub(super) struct Revoking<'n> {
+    pub(super) speaking: Speaking<'n>,
+    pub(super) place: http::Uri,
+}
+
+impl<'c> AsyncHttpClient<'c> for Revoking<'_> {
+    type Error = Failed;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Failed>> + Send + 'c>>;
+
+    fn call(&'c self, mut request: HttpRequest) -> Self::Future {
+        *request.uri_mut() = self.place.clone();
+        self.speaking.call(request)
+    }
+}
+
 /// The fields of a form as an object.
 fn as_json(form: &[u8]) -> Vec<u8> {
     let pairs = reqwest::Url::parse(&format!("form:?{}", String::from_utf8_lossy(form)));
@@ -152,37 +169,6 @@ fn as_json(form: &[u8]) -> Vec<u8> {
         );
     }
     Value::Object(object).to_string().into_bytes()
-}
-
-/// An answer as RFC 6749 has it: some tell errors with a status of success, or leave the type of a token out.
-fn standard(mut answer: HttpResponse, places: &BTreeMap<String, String>) -> HttpResponse {
-    let Ok(value) = serde_json::from_slice::<Value>(answer.body()) else { return answer };
-    let found: Vec<(String, Value)> = places
-        .iter()
-        .filter_map(|(name, place)| Some((name.clone(), value.pointer(place)?.clone())))
-        .collect();
-    let Value::Object(mut object) = value else { return answer };
-    object.extend(found);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(error) = object.get("error").cloned() {
-        *answer.status_mut() = StatusCode::BAD_REQUEST;
-        // Some put an object there: `{"error":{"type":..,"message":..}}`.
-        if let Value::Object(error) = error {
-            let word = error
-                .get("code")
-                .filter(|code| code.is_string())
-                .or_else(|| error.get("type"))
-                .and_then(Value::as_str);
-            object.insert("error_description".to_owned(), error.get("message").cloned().unwrap_or_default());
-            object.insert("error".to_owned(), word.unwrap_or("refused").into());
-        }
-        object.retain(|_, value| !value.is_null());
-    } else if object.contains_key("access_token") {
-        object.entry("token_type").or_insert("Bearer".into());
-        object.retain(|_, value| !value.is_null());
-    }
-    *answer.body_mut() = Value::Object(object).to_string().into_bytes();
-    answer
 }
 
 /// Why there is no answer.

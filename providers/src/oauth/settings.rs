@@ -169,7 +169,12 @@ fn lacks(server: &Server) -> Option<String> {
 /// Whether a secret may be sent there.
 pub(super) fn is_safe(url: &str) -> bool {
     let Ok(uri) = url.parse::<http::Uri>() else { return false };
-    let local = |host: &str| host == "localhost" || host == "[::1]" || host.starts_with("127.");
+    // An address: a name may begin with `127.` too.
+    let local = |host: &str| {
+        host == "localhost"
+            || host == "[::1]"
+            || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    };
     match uri.scheme_str() {
         Some("https") => true,
         Some("http") => uri.host().is_some_and(local),

@@ -59,6 +59,7 @@ fn settings_that_cannot_work_are_told() {
         (json!({ "acme": { "client_id": "c" } }), "`token_url` must say"),
         (json!({ "acme": { "client_id": "c", "token_url": "https://x/t" } }), "`device_url` must say"),
         (json!({ "acme": whole("http://example.com/t") }), "must be `https`"),
+        (json!({ "acme": whole("http://127.0.0.1.example.com/t") }), "must be `https`"),
         (json!({ "a/b": whole("https://x/t") }), "is no name"),
     ] {
         let (_, problems) = read(&settings, None);

@@ -56,6 +56,11 @@ pub(super) fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Saving { previous: true, step, ..Saving::of(path) }.save(bytes).map_err(failure)
 }
 
+/// Replaces a file; the one before it goes. Needs the account's lock.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    Saving { step, ..Saving::of(path) }.save(bytes).map_err(failure)
+}
+
 /// Removes a file and what stands beside it, but for its lock; says whether it was there.
 pub(super) fn remove(path: &Path) -> Result<bool, Failure> {
     private_file::remove(path).map_err(failure)

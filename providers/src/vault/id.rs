@@ -44,9 +44,18 @@ impl Id {
 
     /// How one logs in to it.
     pub fn login_command(&self) -> String {
+        self.command("login")
+    }
+
+    /// How one logs out of it.
+    pub fn logout_command(&self) -> String {
+        self.command("logout")
+    }
+
+    fn command(&self, verb: &str) -> String {
         match self.account.as_str() {
-            Self::DEFAULT => format!("ccproxy auth login {}", self.provider),
-            account => format!("ccproxy auth login {} --account {account}", self.provider),
+            Self::DEFAULT => format!("ccproxy auth {verb} {}", self.provider),
+            account => format!("ccproxy auth {verb} {} --account {account}", self.provider),
         }
     }
 }

@@ -94,7 +94,7 @@ impl Keys {
     /// Whether files can be sealed. Waits [`LIMIT`] at most, and only for those who ask first.
     pub(super) async fn get(&self) -> KeyState {
         if self.sealing.mode == Mode::Off {
-            return KeyState::Plain("`credentials.seal` is \"off\"".to_owned());
+            return self.off();
         }
         let mut asked = self.asked.lock().await;
         let came = self.answer.came.lock().clone();
@@ -113,13 +113,30 @@ impl Keys {
             came
         };
         let late = || Err(format!("{} did not answer within {} s", self.source(), LIMIT.as_secs()));
-        match came.unwrap_or_else(late) {
+        self.state(came.unwrap_or_else(late))
+    }
+
+    /// What is known without asking; `None` when nothing came yet.
+    pub(super) fn known(&self) -> Option<KeyState> {
+        if self.sealing.mode == Mode::Off {
+            return Some(self.off());
+        }
+        let came = self.answer.came.lock().clone();
+        came.map(|came| self.state(came))
+    }
+
+    fn state(&self, came: Result<Arc<Key>, String>) -> KeyState {
+        match came {
             Ok(key) => KeyState::Ready(key),
             Err(why) if self.sealing.mode == Mode::Required || self.sealing.is_explicit() => {
                 KeyState::Missing(why)
             }
             Err(why) => KeyState::Plain(why),
         }
+    }
+
+    fn off(&self) -> KeyState {
+        KeyState::Plain("`credentials.seal` is \"off\"".to_owned())
     }
 
     fn source(&self) -> &'static str {

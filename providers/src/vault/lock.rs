@@ -1,12 +1,14 @@
 //! The turn of an account: who has it may write, and nobody else in any process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ccproxy_core::oauth::Failure;
 use tokio::time::Instant;
 
-use super::{Id, KeyState, Record, Vault, blocking, disk, seal};
+use super::key::Key;
+use super::{Id, KeyState, Record, Vault, blocking, disk, seal, unsealed};
 
 /// How long to wait between two looks, at least; up to twice that.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -67,21 +69,54 @@ impl Locked {
     /// sealed, and only if it can be opened.
     pub async fn write(&self, mut record: Record) -> Result<(), Failure> {
         let key = self.vault.key().await;
-        let before = self.raw().await?;
-        if let Some(before) = before.filter(|before| seal::is_sealed(before)) {
-            seal::open(&before, &self.id, &key)?;
+        let before = self.raw(self.vault.path(&self.id)).await?;
+        if let Some(before) = before.as_ref().filter(|before| seal::is_sealed(before)) {
+            seal::open(before, &self.id, &key)?;
         }
         record.generation += 1;
         let plain = record.write(&self.id)?;
+        if Record::read(&plain, &self.id).is_err() {
+            return Err(Failure::storage(format!(
+                "tokens of {} that could not be read again are not stored",
+                self.id
+            )));
+        }
         let bytes = match key {
-            KeyState::Ready(key) => seal::close(&plain, &self.id, &key)?,
+            KeyState::Ready(key) => {
+                // What was there before stays beside the new one, and not in the clear.
+                if let Some(before) = before.filter(|before| !seal::is_sealed(before)) {
+                    self.seal_one(self.vault.path(&self.id), &before, &key).await?;
+                }
+                seal::close(&plain, &self.id, &key)?
+            }
             KeyState::Plain(_) => plain,
             KeyState::Missing(why) => {
-                return Err(Failure::storage(format!("nothing is stored unsealed: {why}")));
+                return Err(unsealed(&why));
             }
         };
         let path = self.vault.path(&self.id);
         blocking(move || disk::save(&path, &bytes)).await
+    }
+
+    /// Seals what is kept in the clear, the file and the one before it; says whether there was any. Changes nothing where
+    /// there is no key.
+    pub async fn seal(&self) -> Result<bool, Failure> {
+        let KeyState::Ready(key) = self.vault.key().await else { return Ok(false) };
+        let path = self.vault.path(&self.id);
+        let mut sealed = false;
+        for path in [disk::beside(&path, "previous"), path] {
+            let plain = self.raw(path.clone()).await?.filter(|bytes| !seal::is_sealed(bytes));
+            if let Some(plain) = plain {
+                self.seal_one(path, &plain, &key).await?;
+                sealed = true;
+            }
+        }
+        Ok(sealed)
+    }
+
+    async fn seal_one(&self, path: PathBuf, plain: &[u8], key: &Key) -> Result<(), Failure> {
+        let sealed = seal::close(plain, &self.id, key)?;
+        blocking(move || disk::replace(&path, &sealed)).await
     }
 
     /// Forgets the account, whatever its file holds; says whether there was one.
@@ -90,8 +125,7 @@ impl Locked {
         blocking(move || disk::remove(&path)).await
     }
 
-    async fn raw(&self) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Failure> {
-        let path = self.vault.path(&self.id);
+    async fn raw(&self, path: PathBuf) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, Failure> {
         blocking(move || disk::read(&path)).await
     }
 }

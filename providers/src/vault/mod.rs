@@ -62,6 +62,37 @@ impl Vault {
         self.keys.get().await
     }
 
+    /// Whether a login could be stored: for those who are about to send somebody to a browser. Waits for the key.
+    pub async fn ready(&self) -> Result<(), Failure> {
+        match self.key().await {
+            KeyState::Missing(why) => Err(unsealed(&why)),
+            KeyState::Ready(_) | KeyState::Plain(_) => Ok(()),
+        }
+    }
+
+    /// Seals what is kept in the clear, of all accounts that nobody writes to at the moment. Changes nothing where there is no
+    /// key; what cannot be sealed stays as it is.
+    pub async fn seal(self: &Arc<Self>) -> Result<(), Failure> {
+        for provider in self.providers()? {
+            for id in self.accounts(&provider)? {
+                let open = self.is_sealed(&id).await.ok().flatten() == Some(false);
+                // The key last: where everything is sealed, nobody waits for it.
+                if !open || !matches!(self.key().await, KeyState::Ready(_)) {
+                    continue;
+                }
+                let sealed = match self.try_lock(&id).await {
+                    Ok(Some(locked)) => locked.seal().await.map(drop),
+                    Ok(None) => Ok(()),
+                    Err(failure) => Err(failure),
+                };
+                if let Err(failure) = sealed {
+                    tracing::warn!("the login {id} is not sealed: {failure}");
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The accounts of a provider, in order. Their files may still turn out to be unreadable.
     pub fn accounts(&self, provider: &str) -> Result<Vec<Id>, Failure> {
         let names = disk::names(&self.root.join(provider))?;
@@ -91,10 +122,26 @@ impl Vault {
         Record::read(&opened, id).map(Some)
     }
 
-    /// Whether the file of an account is sealed; `None` when there is no file.
+    /// The same for those who cannot wait: `None` too when it is sealed and nobody asked for the key yet. Reads a small file.
+    pub fn peek(&self, id: &Id) -> Result<Option<Record>, Failure> {
+        let Some(bytes) = disk::read(&self.path(id))? else { return Ok(None) };
+        let opened = match (seal::is_sealed(&bytes), self.keys.known()) {
+            (false, _) => bytes,
+            (true, Some(key)) => seal::open(&bytes, id, &key)?,
+            (true, None) => return Ok(None),
+        };
+        Record::read(&opened, id).map(Some)
+    }
+
+    /// Whether the file of an account, and the one before it, are sealed; `None` when there is no file.
     pub async fn is_sealed(self: &Arc<Self>, id: &Id) -> Result<Option<bool>, Failure> {
         let path = self.path(id);
-        Ok(blocking(move || disk::read(&path)).await?.map(|bytes| seal::is_sealed(&bytes)))
+        blocking(move || {
+            let sealed = |path: &Path| Ok(disk::read(path)?.map(|bytes| seal::is_sealed(&bytes)));
+            let Some(now) = sealed(&path)? else { return Ok(None) };
+            Ok(Some(now && sealed(&disk::beside(&path, "previous"))?.unwrap_or(true)))
+        })
+        .await
     }
 
     /// A file of the house's own beside the accounts; nothing in it is secret. Blocks.
@@ -125,6 +172,14 @@ impl Vault {
     fn path(&self, id: &Id) -> PathBuf {
         self.root.join(id.provider()).join(format!("{}.json", id.account()))
     }
+}
+
+/// Why nothing is stored, and what would mend it.
+fn unsealed(why: &str) -> Failure {
+    Failure::storage(format!(
+        "nothing is stored unsealed: {why}; set `credentials.key_command` or `credentials.key_file` to a source of the key that works, \
+         or `credentials.seal` to \"auto\" or \"off\""
+    ))
 }
 
 /// Runs what waits for a disk where it holds nobody up.

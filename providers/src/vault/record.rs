@@ -12,6 +12,18 @@ use super::Id;
 /// The form of the file.
 const VERSION: u64 = 1;
 
+/// The names of what is known of tokens.
+const NAMES: [&str; 8] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "token_type",
+    "scopes",
+    "obtained_at",
+    "expires_at",
+    "account",
+];
+
 /// What is kept of an account.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -54,8 +66,10 @@ impl Record {
     pub(super) fn read(bytes: &[u8], id: &Id) -> Result<Self, Failure> {
         let broken = |why: &str| {
             let told = format!(
-                "the file of {id} {why}; `ccproxy auth logout {}` removes it, its `.previous` is what was there before",
-                id.provider()
+                "the file of {id} {why}; copy `{}.json.previous` back over it, which is what was there before, or remove \
+                 both with `{}`",
+                id.account(),
+                id.logout_command()
             );
             Failure::storage(told)
         };
@@ -167,7 +181,8 @@ impl Serialize for Exposed<'_> {
             map.serialize_entry("expires_at", &end)?;
         }
         map.serialize_entry("account", &tokens.account)?;
-        for (key, value) in &tokens.more {
+        // A name that comes twice would take the place of what is known.
+        for (key, value) in tokens.more.iter().filter(|(key, _)| !NAMES.contains(&key.as_str())) {
             map.serialize_entry(key, value)?;
         }
         map.end()

@@ -57,8 +57,7 @@ pub(super) fn close(plain: &[u8], id: &Id, key: &Key) -> Result<Zeroizing<Vec<u8
 /// Opens a sealed file. One that cannot be opened stays as it is.
 pub(super) fn open(bytes: &[u8], id: &Id, state: &KeyState) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let closed = |why: String| {
-        let command = id.login_command();
-        let logout = command.replacen(" login ", " logout ", 1);
+        let (command, logout) = (id.login_command(), id.logout_command());
         Failure::storage(format!(
             "the credential of {id} is sealed and cannot be opened: {why}; bring the key back, or run `{logout}` and `{command}`"
         ))

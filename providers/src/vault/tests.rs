@@ -57,6 +57,10 @@ async fn access(vault: &Arc<Vault>) -> String {
     record.tokens.access.expose().to_owned()
 }
 
+async fn is_sealed(vault: &Arc<Vault>) -> Option<bool> {
+    vault.is_sealed(&id()).await.expect("readable")
+}
+
 #[tokio::test]
 async fn a_round_trip_keeps_fields_that_nobody_knows() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -299,6 +303,59 @@ async fn a_command_or_a_file_may_hold_the_key() {
             panic!("what the settings name is never left out in silence")
         };
         assert!(told.contains(why), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_plain_is_sealed_with_the_first_save_and_so_is_the_one_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = Vault::new(folder.path(), off());
+    save(&plain, Record::new(tokens("a1"))).await.expect("saved");
+    save(&plain, Record::new(tokens("a2"))).await.expect("saved");
+    let vault = Vault::new(folder.path(), with_key(folder.path()));
+    assert_eq!(is_sealed(&vault).await, Some(false));
+    save(&vault, Record::new(tokens("a3"))).await.expect("saved");
+    let (path, previous) = (vault.path(&id()), disk::beside(&vault.path(&id()), "previous"));
+    assert_eq!((is_sealed(&vault).await, access(&vault).await.as_str()), (Some(true), "a3"));
+    let kept = seal::open(&fs::read(&previous).expect("kept"), &id(), &vault.key().await).expect("sealed");
+    assert_eq!(Record::read(&kept, &id()).expect("whole").tokens.access.expose(), "a2");
+    // One that an earlier version left in the clear beside a sealed one, and a login that is never saved again.
+    for file in [&previous, &path] {
+        fs::write(file, Record::new(tokens("a4")).write(&id()).expect("bytes")).expect("written");
+        assert_eq!(is_sealed(&vault).await, Some(false));
+        plain.seal().await.expect("nothing to do");
+        assert_eq!(is_sealed(&vault).await, Some(false), "there is no key");
+        vault.seal().await.expect("sealed");
+        assert_eq!(is_sealed(&vault).await, Some(true));
+    }
+    assert_eq!(access(&vault).await, "a4");
+}
+
+#[tokio::test]
+async fn whoever_dies_at_any_step_of_a_first_sealed_save_leaves_a_whole_file_and_the_next_save_seals_all() {
+    let program = std::env::current_exe().expect("this program");
+    for point in POINTS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let plain = Vault::new(folder.path(), off());
+        save(&plain, Record::new(tokens("old1"))).await.expect("saved");
+        save(&plain, Record::new(tokens("old2"))).await.expect("saved");
+        let vault = Vault::new(folder.path(), with_key(folder.path()));
+        let status = Command::new(&program)
+            .args(["--exact", "vault::tests::a_process_that_saves", "--ignored"])
+            .env(DIE, point)
+            .env(FOLDER, folder.path())
+            .stdout(std::process::Stdio::null())
+            .status()
+            .expect("a process");
+        assert_eq!(status.signal(), (point != "never").then_some(9), "{point}");
+        let wanted = if point == "never" { "new".repeat(5000) } else { "old2".to_owned() };
+        assert_eq!(access(&vault).await, wanted, "{point}");
+        save(&vault, Record::new(tokens("last"))).await.expect("saved");
+        assert_eq!(is_sealed(&vault).await, Some(true), "{point}");
+        for file in fs::read_dir(vault.folder().join("acme")).expect("a folder").flatten() {
+            let bytes = fs::read(file.path()).expect("readable");
+            assert!(bytes.is_empty() || seal::is_sealed(&bytes), "{point}: {}", file.path().display());
+        }
     }
 }
 

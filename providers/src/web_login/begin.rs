@@ -97,6 +97,7 @@ async fn begin(desk: &Desk, provider: &str, wanted: Wanted) -> Result<Value> {
     let login = desk.logins.login(provider, account).map_err(|failure| absent(desk, provider, failure))?;
     let provider = desk.logins.provider(provider).ok_or_else(unknown)?;
     // A store that cannot be used is told before anybody goes to a browser.
+    desk.logins.keeper().vault().ready().await.map_err(refused)?;
     let first = login.record().await.map_err(refused)?.is_none();
     let flows = provider.flows();
     let flow = flow(&flows, &*provider, wanted.flow).map_err(refused)?;

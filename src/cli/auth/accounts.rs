@@ -77,7 +77,7 @@ fn rows(accounts: &[Account], providers: &[Value]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for account in accounts {
         let [provider, name, who, _, state, ..] = &account.row()[..] else { continue };
-        let uses = uses(&account.id.to_string(), account.id.provider(), providers);
+        let uses = uses(account, providers);
         let told: Vec<String> = uses.iter().map(Use::told).collect();
         let told = if told.is_empty() { NOBODY.to_owned() } else { told.join("; ") };
         rows.push(vec![provider.clone(), name.clone(), who.clone(), state.clone(), told]);
@@ -98,7 +98,8 @@ fn rows(accounts: &[Account], providers: &[Value]) -> Vec<Vec<String>> {
 const NOBODY: &str = "not in use: no provider that runs takes this login";
 
 /// Who uses a login, or could and does not.
-fn uses(login: &str, identity: &str, providers: &[Value]) -> Vec<Use> {
+fn uses(account: &Account, providers: &[Value]) -> Vec<Use> {
+    let (login, identity) = (&account.id.to_string(), account.id.provider());
     let mut uses = Vec::new();
     for provider in providers {
         let could = provider["oauth_provider"] == identity;
@@ -107,16 +108,20 @@ fn uses(login: &str, identity: &str, providers: &[Value]) -> Vec<Use> {
             |why: String| Use { provider: name.clone(), member: None, state: "unused".to_owned(), why };
         if provider["pool"].is_object() {
             let own: Vec<Use> = members(provider)
-                .filter(|member| member["login"] == login)
+                .filter(|member| member["login"] == **login)
                 .map(|member| Use::of(provider, member))
                 .collect();
             if own.is_empty() && could {
                 uses.push(unused(format!("not among the credentials of `credential_balancer.{name}`")));
             }
             uses.extend(own);
-        } else if provider["credential"]["login"] == login {
-            let state = if provider["credential"]["present"] == true { "in_use" } else { "needs_login" };
-            let why = text(&provider["credential"]["hint"]);
+        } else if provider["credential"]["login"] == **login {
+            // The store says whether it needs a login; a provider, whether it gets on with what is stored.
+            let (state, why) = match (account.lacks(), provider["credential"]["present"] == true) {
+                (Some(lacks), _) => ("needs_login", lacks),
+                (None, true) => ("in_use", text(&provider["credential"]["hint"])),
+                (None, false) => ("cooling", text(&provider["credential"]["hint"])),
+            };
             uses.push(Use { provider: name, member: None, state: state.to_owned(), why });
         } else if could {
             uses.push(unused(format!("it uses another: {}", text(&provider["credential"]["hint"]))));
@@ -127,7 +132,7 @@ fn uses(login: &str, identity: &str, providers: &[Value]) -> Vec<Use> {
 
 fn with_uses(account: &Account, providers: &[Value]) -> Value {
     let mut whole = account.json();
-    let uses = uses(&account.id.to_string(), account.id.provider(), providers);
+    let uses = uses(account, providers);
     let described = uses.iter().map(|used| {
         json!({ "provider": used.provider, "credential": used.member, "state": used.state, "why": used.why })
     });

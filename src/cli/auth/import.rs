@@ -7,8 +7,9 @@ use ccproxy_providers::oauth::{Source, import};
 use clap::Args;
 use serde_json::json;
 
-use super::{Which, prompt};
-use crate::cli::context::{block_on, shown};
+use super::settled::block_on;
+use super::{Which, prompt, who};
+use crate::cli::context::{self, shown};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 
@@ -51,9 +52,26 @@ impl Import {
                 login.id().login_command()
             ));
         }
-        let question = format!("Copy the login from {}? Nothing is written there.", shown(&source.path));
+        // A store that cannot be used is told before anybody is asked.
+        let before = context::block_on(async {
+            logins.keeper().vault().ready().await?;
+            Ok(login.record().await?)
+        })?;
+        let from = shown(&source.path);
+        let question = match &before {
+            Some(before) => {
+                let (id, before, now) = (login.id(), who(&before.tokens), who(&tokens));
+                format!(
+                    "Replace the login `{id}` of {before} with that of {now} from {from}? Nothing is written there."
+                )
+            }
+            None => format!("Copy the login from {from}? Nothing is written there."),
+        };
+        if before.is_some() && self.yes {
+            output.note(format!("the login `{}` that was stored is replaced", login.id()));
+        }
         prompt::agree(self.yes, &question, output)?;
-        let sealed = block_on(async {
+        let sealed = block_on(logins.keeper(), async {
             login.store(tokens).await?;
             Ok(logins.keeper().vault().is_sealed(login.id()).await?.unwrap_or(false))
         })?;
@@ -62,7 +80,7 @@ impl Import {
             return Ok(());
         }
         output.line(format!("copied the login of {}, stored as `{}`", source.program, login.id()));
-        block_on(async {
+        context::block_on(async {
             super::status::say_seal(&logins, sealed, output).await;
             Ok(())
         })

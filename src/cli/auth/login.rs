@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ccproxy_core::oauth::{Failure as Refusal, OAuthProvider, Tokens};
-use ccproxy_providers::keeper;
+use ccproxy_providers::keeper::{self, Keeper, UnderWay};
 use ccproxy_providers::oauth::{Callback, Logins, Pending};
 use clap::Args;
 
-use super::{Which, browser, prompt, span};
-use crate::cli::context::block_on;
+use super::settled::block_on;
+use super::{Which, browser, prompt, span, who};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 
@@ -41,7 +41,7 @@ impl Login {
         let login = self.which.login(&logins)?;
         let provider = logins.provider(&self.which.provider);
         let provider = provider.ok_or_else(|| Failure::new("there is no such provider"))?;
-        block_on(self.log_in(&logins, &login, &provider, output))
+        block_on(logins.keeper(), self.log_in(&logins, &login, &provider, output))
     }
 
     async fn log_in(
@@ -52,28 +52,30 @@ impl Login {
         output: &mut Output,
     ) -> Outcome {
         // A store that cannot be used is told before anybody goes to a browser.
+        logins.keeper().vault().ready().await?;
         let before = login.record().await?;
         let first = logins.keeper().vault().accounts(provider.provider_name())?.is_empty();
         if let Some(notice) = provider.notice().filter(|_| first) {
             output.note(notice);
-            prompt::agree(self.yes, "Go on?", output)?;
+            prompt::agree_meanwhile(self.yes, "Go on?", output).await?;
         }
         let began = Instant::now();
-        let tokens = self.tokens(provider, output).await;
+        let mut spending = Spending { keeper: logins.keeper(), under_way: None };
+        let tokens = self.tokens(provider, &mut spending, output).await;
         login.announce(began.elapsed(), tokens.as_ref().map_err(|refused| &refused.0));
         let tokens = tokens.map_err(|refused| refused.into_failure())?;
         if let Some(before) = before.filter(|before| is_another(&before.tokens, &tokens)) {
-            let who = |tokens: &Tokens| {
-                tokens.account.email.clone().or(tokens.account.id.clone()).unwrap_or_default()
-            };
             let question =
                 format!("Replace the login of {} with that of {}?", who(&before.tokens), who(&tokens));
-            prompt::agree(self.yes, &question, output)?;
+            spending.pause_for(self.yes);
+            prompt::agree_meanwhile(self.yes, &question, output).await?;
         }
+        spending.begin();
         let summary = provider.credential_summary(&tokens).await;
         let expires = tokens.left().map(|left| span(left.as_secs()));
         let account = tokens.account.email.clone().or_else(|| tokens.account.id.clone());
         login.store(tokens).await?;
+        drop(spending);
         let sealed = logins.keeper().vault().is_sealed(login.id()).await?.unwrap_or(false);
         if self.json {
             output.json(&serde_json::json!({ "provider": login.id().provider(), "account": login.id().account(), "sealed": sealed, "summary": summary }));
@@ -95,6 +97,7 @@ impl Login {
     async fn tokens(
         &self,
         provider: &Arc<dyn OAuthProvider>,
+        spending: &mut Spending<'_>,
         output: &mut Output,
     ) -> Result<Tokens, Stopped> {
         let flows = provider.flows();
@@ -109,9 +112,9 @@ impl Login {
                         paste.is_some().then(|| "`--manual` does without: the code is pasted".to_owned());
                     Stopped(failure, hint)
                 })?;
-                self.in_browser(provider, callback, output).await
+                self.in_browser(provider, callback, spending, output).await
             }
-            (_, Some(redirect_uri)) => self.by_hand(provider, redirect_uri, output).await,
+            (_, Some(redirect_uri)) => self.by_hand(provider, redirect_uri, spending, output).await,
             _ if flows.proxy.is_some() && !self.manual => {
                 let (name, title) = (provider.provider_name(), provider.provider_display_name());
                 let told = format!("{title} sends the browser back to the running proxy");
@@ -129,12 +132,14 @@ impl Login {
         &self,
         provider: &Arc<dyn OAuthProvider>,
         callback: Callback,
+        spending: &mut Spending<'_>,
         output: &mut Output,
     ) -> Result<Tokens, Stopped> {
         let pending = Arc::new(Pending::begin(provider, callback.redirect_uri()).await?);
         self.show(pending.url(), output);
         output.note("waiting for the browser, for 5 minutes at most");
         let code = callback.wait(pending.clone()).await?;
+        spending.begin();
         Ok(pending.finish(&code).await?)
     }
 
@@ -143,18 +148,20 @@ impl Login {
         &self,
         provider: &Arc<dyn OAuthProvider>,
         redirect_uri: String,
+        spending: &mut Spending<'_>,
         output: &mut Output,
     ) -> Result<Tokens, Stopped> {
         let pending = Pending::begin(provider, redirect_uri).await?;
         self.show(pending.url(), output);
         output.note("paste the code that the page shows, and press Enter:");
-        let typed = prompt::line().map_err(Stopped::of)?;
-        let tokens = pending.finish(&pending.pasted(&typed)?).await?;
-        let who =
-            tokens.account.email.as_deref().or(tokens.account.id.as_deref()).unwrap_or("an unnamed account");
+        let typed = prompt::line_meanwhile().await.map_err(Stopped::of)?;
+        let code = pending.pasted(&typed)?;
+        spending.begin();
+        let tokens = pending.finish(&code).await?;
         let scopes = if tokens.scopes.is_empty() { "no scopes".to_owned() } else { tokens.scopes.join(", ") };
-        output.note(format!("the login is that of {who}, for {scopes}"));
-        prompt::agree(self.yes, "Keep it?", output).map_err(Stopped::of)?;
+        output.note(format!("the login is that of {}, for {scopes}", who(&tokens)));
+        spending.pause_for(self.yes);
+        prompt::agree_meanwhile(self.yes, "Keep it?", output).await.map_err(Stopped::of)?;
         Ok(tokens)
     }
 
@@ -175,6 +182,27 @@ impl Login {
         output.note(if opened { "the browser opens this page:" } else { "open this page:" });
         output.note(format!("  {url}"));
         browser::qr(url, output);
+    }
+}
+
+/// From the moment that a code is spent until its tokens are stored: the end of the command waits for it.
+struct Spending<'k> {
+    keeper: &'k Keeper,
+    under_way: Option<UnderWay>,
+}
+
+impl Spending<'_> {
+    fn begin(&mut self) {
+        if self.under_way.is_none() {
+            self.under_way = Some(self.keeper.begin());
+        }
+    }
+
+    /// Whoever ends the command instead of answering a question has answered it.
+    fn pause_for(&mut self, yes: bool) {
+        if !yes {
+            self.under_way = None;
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
+use super::settled::block_on;
 use super::{Which, prompt};
-use crate::cli::context::block_on;
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 
@@ -29,7 +29,7 @@ impl Logout {
             return Err(Failure::new(format!("nobody is logged in as `{}`", login.id())));
         }
         prompt::agree(self.yes, &format!("Forget the login `{}`?", login.id()), output)?;
-        let revoked = block_on(async { Ok(login.logout().await?) })?;
+        let revoked = block_on(logins.keeper(), async { Ok(login.logout().await?) })?;
         let Some(revoked) = revoked else {
             return Err(Failure::new(format!("nobody is logged in as `{}`", login.id())));
         };

@@ -9,10 +9,12 @@ mod plugin;
 pub(super) mod prompt;
 mod providers;
 mod refresh;
+mod settled;
 mod status;
 
 use std::sync::Arc;
 
+use ccproxy_core::oauth::Tokens;
 use ccproxy_core::plugin::Source;
 use ccproxy_providers::keeper;
 use ccproxy_providers::oauth::Logins;
@@ -105,6 +107,12 @@ fn logins(global: &Global, output: &mut Output) -> Result<Arc<Logins>, Failure> 
         }
     }
     Ok(logins)
+}
+
+/// Whose tokens they are, for people.
+fn who(tokens: &Tokens) -> &str {
+    let account = &tokens.account;
+    account.email.as_deref().or(account.id.as_deref()).unwrap_or("an unnamed account")
 }
 
 /// How long, for people.

@@ -49,6 +49,8 @@ impl Status {
             logins.login(provider, Id::DEFAULT)?;
         }
         block_on(async {
+            // Some are never renewed, and so never saved again.
+            logins.keeper().vault().seal().await?;
             let mut accounts = accounts(&logins, self.provider.as_deref()).await?;
             accounts
                 .retain(|account| self.account.as_deref().is_none_or(|name| name == account.id.account()));
@@ -146,6 +148,15 @@ impl Account {
             State::Expired => "expired",
             State::NeedsLogin(_) => "needs_login",
             State::Unreadable(_) => "unreadable",
+        }
+    }
+
+    /// Why only another login, or another file, helps.
+    pub(super) fn lacks(&self) -> Option<String> {
+        match &self.state {
+            State::NeedsLogin(why) => Some(format!("{why}; run `{}`", self.id.login_command())),
+            State::Unreadable(failure) => Some(failure.to_string()),
+            State::Good | State::Expired => None,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 
 use ccproxy_core::config::Problem;
+use ccproxy_providers::vault::{Id, Vault};
 
 use super::{Finding, Level};
 use crate::cli::Failure;
@@ -121,15 +123,37 @@ pub(crate) fn plugins(loaded: &Loaded) -> Vec<Finding> {
             .push(Finding::new(Level::Fail, "plugins", detail).remedy("`ccproxy plugins check` says more"));
     }
     let providers = plugins.iter().filter(|plugin| plugin.state == "enabled");
-    findings.extend(providers.filter_map(|plugin| credential(loaded, plugin)));
+    let logins = wiring::logins(loaded);
+    let vault = logins.keeper().vault();
+    findings.extend(providers.filter_map(|plugin| credential(loaded, plugin, vault)));
     findings
 }
 
 /// What a provider says of its credential: one that it lacks may come from the clients.
-fn credential(loaded: &Loaded, plugin: &Declared) -> Option<Finding> {
-    let credential = wiring::credential(loaded, plugin.factory.as_ref()?.as_ref())?;
+fn credential(loaded: &Loaded, plugin: &Declared, vault: &Arc<Vault>) -> Option<Finding> {
+    let mut credential = wiring::credential(loaded, plugin.factory.as_ref()?.as_ref())?;
+    if let Some(lacks) =
+        credential.login.as_deref().filter(|_| credential.present).and_then(|login| lacks(vault, login))
+    {
+        credential.present = false;
+        credential.hint = format!("{}: {lacks}", credential.hint);
+    }
     let level = if credential.present || credential.kind != "oauth" { Level::Ok } else { Level::Warn };
     Some(Finding::new(level, "credentials", format!("`{}`: {}", plugin.name, credential.hint)))
+}
+
+/// Why a stored login is of no use. Unlike a provider, it waits for the key of a sealed file.
+fn lacks(vault: &Arc<Vault>, login: &str) -> Option<String> {
+    let (provider, account) = login.split_once('/')?;
+    let id = Id::new(provider, account).ok()?;
+    let read = block_on(async { Ok(vault.read(&id).await) }).ok()?;
+    match read {
+        Err(failure) => Some(failure.to_string()),
+        Ok(record) => {
+            let needs = record?.needs_login?;
+            Some(format!("needs a login ({}); run `{}`", needs.reason, id.login_command()))
+        }
+    }
 }
 
 #[cfg(test)]
