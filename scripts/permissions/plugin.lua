@@ -97,7 +97,7 @@ return {
     {
       name = "hold",
       layer = "security",
-      when = { routes = { "provider" }, methods = { "POST" } },
+      when = { routes = { "provider" }, methods = { "POST", "GET" } },
       body = "write",
       enabled = function(plugin)
         return plugin.config.hold
