@@ -6,6 +6,7 @@ mod editor;
 mod events;
 mod list;
 mod respond;
+mod rows;
 mod screen;
 mod terminal;
 

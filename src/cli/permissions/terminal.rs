@@ -129,7 +129,7 @@ impl Session<'_> {
                 }
                 self.hear(news);
             }
-            terminal.draw(|frame| screen::draw(frame, &self.board, Instant::now())).map_err(broken)?;
+            terminal.draw(|frame| screen::draw(frame, &mut self.board, Instant::now())).map_err(broken)?;
             if !event::poll(TICK).map_err(broken)? {
                 continue;
             }

@@ -126,3 +126,31 @@ fn a_long_list_shows_a_part_of_its_arguments_and_each_request_shows_its_own() {
         proxy.stop().await;
     });
 }
+
+#[test]
+fn a_stream_that_has_told_much_ends_and_the_next_goes_on() {
+    support::run_within(std::time::Duration::from_secs(90), async {
+        let proxy = Proxy::start(asking("10m")).await;
+        let mut raw = open(&proxy, None).await;
+        for _ in 0..5 {
+            let asked: Vec<_> =
+                (0..100).map(|_| ask(&proxy, json!({ "tool": "Bash", "input": {} }))).collect();
+            for record in waiting_for(&proxy, 100).await {
+                respond(&proxy, &record, &json!({ "decision": "allow" })).await;
+            }
+            for asked in asked {
+                assert_eq!(asked.await.unwrap()["decision"], "allow");
+            }
+        }
+        // The last chunk: it ended well.
+        assert!(raw.until("\r\n0\r\n\r\n").await);
+        let seen = raw.seen();
+        assert!(seen.matches("event: re").count() >= 900, "{}", seen.matches("event: re").count());
+        let id = last_id(&seen);
+        resolve(&proxy, "afterwards").await;
+        let mut again = open(&proxy, Some(&id)).await;
+        assert!(again.until("afterwards").await);
+        assert!(!again.seen().contains("snapshot"), "{}", again.seen());
+        proxy.stop().await;
+    });
+}
