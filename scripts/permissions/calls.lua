@@ -35,4 +35,20 @@ local function collect(call, piece, plugin)
   end
 end
 
-return { judge = judge, refusal = refusal, collect = collect }
+-- What an event is to a client. Some go by its name, some by the `type` in its data: the latter counts, and
+-- `handle` makes them agree, or one of them would read something that nobody decided about.
+local function handle(ev, react)
+  local inner = ev.data:get("type")
+  local kind = type(inner) == "string" and inner or ev.type
+  local result = react(kind)
+  if ev.name == "" or ev.name == kind or result == ccproxy.DROP then
+    return result
+  end
+  local renamed = {}
+  for _, one in ipairs(result or { ev }) do
+    table.insert(renamed, one == ev and { event = kind, data = ev.data:text() } or one)
+  end
+  return renamed
+end
+
+return { handle = handle, judge = judge, refusal = refusal, collect = collect }

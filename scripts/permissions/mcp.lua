@@ -6,7 +6,8 @@ local ledger = require("ledger")
 
 local kv = ccproxy.kv
 
-local VERSIONS = { "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05" }
+-- Newest first. 2025-03-26 alone has batches, which this server does not take.
+local VERSIONS = { "2025-11-25", "2025-06-18", "2024-11-05" }
 local HEADER = "mcp-session-id"
 -- How long a session lives without a word, and how many there may be.
 local LIFE, MOST = "6h", 500
@@ -36,6 +37,17 @@ local function knows(version)
   return false
 end
 
+-- The version to speak: the one that was asked for, or the next older one (a client that knows 2025-03-26
+-- knows 2024-11-05 too), or the newest.
+local function agreed(asked)
+  for _, known in ipairs(VERSIONS) do
+    if type(asked) == "string" and known <= asked then
+      return known
+    end
+  end
+  return VERSIONS[1]
+end
+
 -- One JSON-RPC answer, as text: the id stays as it was written.
 local function result(id, value)
   return string.format('{"jsonrpc":"2.0","id":%s,"result":%s}', id, ccproxy.json.encode(value))
@@ -57,7 +69,7 @@ local function initialize(req, id)
     return answer(failure(id, -32000, "too many sessions; try again later"), 503, { ["retry-after"] = "60" })
   end
   local asked = req.body:get("params.protocolVersion")
-  local version = knows(asked) and asked or VERSIONS[1]
+  local version = agreed(asked)
   local session = ccproxy.crypto.uuid()
   local done = kv.set("mcp:" .. session, { client = req.client.id }, { ttl = LIFE })
   if not done then

@@ -33,14 +33,15 @@ local function collect(list, key, piece, plugin)
   if type(piece.id) == "string" then
     call.id = piece.id
   end
-  local part = piece["function"] or piece.custom or piece
   call.custom = call.custom or piece.custom ~= nil
+  local part = piece.custom or piece["function"] or piece
   if type(part) == "table" then
     if type(part.name) == "string" then
       call.name = call.name .. part.name
     end
-    local text = part.arguments or part.input
-    if type(text) == "string" then
+    local text = call.custom and part.input or part.arguments
+    if text ~= nil and text ~= ccproxy.null then
+      text = type(text) == "string" and text or ccproxy.json.encode(text)
       calls.collect(call, text, plugin)
     end
   end
@@ -108,45 +109,6 @@ local function decide(req, ev, plugin, at, list)
   return out
 end
 
-local function has_more(ev, at)
-  local usage = ev.data:kind("usage")
-  local keys = ev.data:keys(at .. ".delta") or {}
-  return #keys > 0 or (usage ~= nil and usage ~= "null")
-end
-
-local function on_event(req, ev, plugin)
-  if ev.data:kind("choices") ~= "array" then
-    return nil
-  end
-  local state = req.state
-  state.choices = state.choices or {}
-  local out, taken, more = {}, false, false
-  for place = 1, ev.data:len("choices") do
-    local at = string.format("choices[%d]", place)
-    local index = "choice " .. tostring(ev.data:get(at .. ".index", 0))
-    local list = state.choices[index] or { order = {} }
-    state.choices[index] = list
-    taken = take(ev, at, list, plugin) or taken
-    if ev.data:kind(at .. ".finish_reason") == "string" then
-      more = true
-      for _, event in ipairs(decide(req, ev, plugin, at, list)) do
-        table.insert(out, event)
-      end
-      state.choices[index] = nil
-    else
-      more = more or has_more(ev, at)
-    end
-  end
-  if #out > 0 then
-    table.insert(out, ev)
-    return out
-  end
-  if taken and not more then
-    return ccproxy.DROP
-  end
-  return nil
-end
-
 -- One entry of a whole message: the entry as it may pass, or nothing and what is said instead.
 local function judged(req, plugin, entry, key)
   local list = { order = {} }
@@ -165,6 +127,10 @@ local function on_message(req, body, plugin, at)
   while place <= (body:len(message .. ".tool_calls") or 0) do
     local entry = string.format("%s.tool_calls[%d]", message, place)
     local value = body:get(entry)
+    if type(value) == "table" and value.custom ~= nil and value["function"] ~= nil then
+      -- Both at once: a client would take the one that nobody looked at.
+      body:delete(entry .. ".function")
+    end
     local text, refused = judged(req, plugin, type(value) == "table" and value or {}, "call")
     if refused then
       table.insert(said, refused)
@@ -203,6 +169,49 @@ local function on_message(req, body, plugin, at)
       body:set(at .. ".finish_reason", "stop")
     end
   end
+end
+
+local function has_more(ev, at)
+  local usage = ev.data:kind("usage")
+  local keys = ev.data:keys(at .. ".delta") or {}
+  return #keys > 0 or (usage ~= nil and usage ~= "null")
+end
+
+local function on_event(req, ev, plugin)
+  if ev.data:kind("choices") ~= "array" then
+    return nil
+  end
+  local state = req.state
+  state.choices = state.choices or {}
+  local out, taken, more = {}, false, false
+  for place = 1, ev.data:len("choices") do
+    local at = string.format("choices[%d]", place)
+    local index = "choice " .. tostring(ev.data:get(at .. ".index", 0))
+    local list = state.choices[index] or { order = {} }
+    state.choices[index] = list
+    taken = take(ev, at, list, plugin) or taken
+    if ev.data:kind(at .. ".message") == "object" then
+      -- No chunk has a whole message, but a client might take the calls of one that has.
+      on_message(req, ev.data, plugin, at)
+    end
+    if ev.data:kind(at .. ".finish_reason") == "string" then
+      more = true
+      for _, event in ipairs(decide(req, ev, plugin, at, list)) do
+        table.insert(out, event)
+      end
+      state.choices[index] = nil
+    else
+      more = more or has_more(ev, at)
+    end
+  end
+  if #out > 0 then
+    table.insert(out, ev)
+    return out
+  end
+  if taken and not more then
+    return ccproxy.DROP
+  end
+  return nil
 end
 
 local function on_whole(req, body, plugin)

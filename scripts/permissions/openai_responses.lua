@@ -1,5 +1,6 @@
--- Tool calls in OpenAI's Responses: output items that the client runs. They have a `call_id`; what the
--- provider runs itself (web search, its own MCP client) has none and passes.
+-- Tool calls in OpenAI's Responses: output items that the client runs. They are functions and custom tools,
+-- and what else has a `call_id`; what the provider runs itself (web search, its own MCP client) has none and
+-- passes.
 
 local calls = require("calls")
 
@@ -12,20 +13,55 @@ local FIELDS = {
 
 local function is_call(item)
   return type(item) == "table"
-    and type(item.call_id) == "string"
     and type(item.type) == "string"
     and string.sub(item.type, -5) == "_call"
+    and (FIELDS[item.type] ~= nil or type(item.call_id) == "string")
+end
+
+-- What an item of another kind says beside what it is to be run with.
+---@type table<string, boolean>
+local LABELS = {
+  type = true,
+  id = true,
+  call_id = true,
+  status = true,
+  name = true,
+  environment = true,
+  pending_safety_checks = true,
+  created_by = true,
+}
+
+-- What an item of another kind is to be run with: the one field that says it, or all that it says.
+local function rest(item)
+  local found, count, only = ccproxy.json.object(), 0, nil
+  for key, value in pairs(item) do
+    if not LABELS[key] and value ~= ccproxy.null then
+      found[key], count, only = value, count + 1, key
+    end
+  end
+  if count == 1 and (only == "action" or only == "operation") then
+    return found[only], only
+  end
+  return found, nil
+end
+
+-- A text as it is, anything else as JSON.
+local function text_of(value, absent)
+  if value == nil or value == "" then
+    return absent
+  end
+  return type(value) == "string" and value or ccproxy.json.encode(value)
 end
 
 -- Name and arguments (as JSON) of a call.
 local function read(item)
   local name = type(item.name) == "string" and item.name or item.type
   if item.type == "function_call" then
-    return name, (item.arguments == nil or item.arguments == "") and "{}" or tostring(item.arguments)
+    return name, text_of(item.arguments, "{}")
   elseif item.type == "custom_tool_call" then
     return name, ccproxy.json.encode({ input = item.input or "" })
   end
-  return name, ccproxy.json.encode(item.action or item.operation or ccproxy.json.object())
+  return name, ccproxy.json.encode((rest(item)))
 end
 
 -- Puts other arguments into the item of a call.
@@ -37,15 +73,27 @@ local function edit(item, raw)
   local value = ccproxy.json.decode(raw)
   if item.type == "custom_tool_call" then
     item.input = type(value) == "table" and type(value.input) == "string" and value.input or raw
-  else
-    item[item.operation ~= nil and "operation" or "action"] = value
+    return
+  end
+  local found, only = rest(item)
+  if only then
+    item[only] = value
+    return
+  end
+  for key in pairs(found) do
+    item[key] = nil
+  end
+  for key, one in pairs(type(value) == "table" and value or {}) do
+    if not LABELS[key] then
+      item[key] = one
+    end
   end
 end
 
 -- The item that stands for a refused call.
 local function message(item, text)
   return {
-    id = "msg_" .. item.call_id,
+    id = "msg_" .. tostring(item.call_id or item.id),
     type = "message",
     role = "assistant",
     status = "completed",
@@ -53,16 +101,31 @@ local function message(item, text)
   }
 end
 
--- Decides about a call, once, and gives the item that stands in the answer, and the refusal.
+-- An item as it is when it begins.
+local function begun(item)
+  local out = {}
+  for key, value in pairs(item) do
+    out[key] = value
+  end
+  local field = FIELDS[item.type]
+  if field ~= nil then
+    out[field[1]] = ""
+  end
+  out.status = "in_progress"
+  return out
+end
+
+-- Decides about a call, once, and gives the item that stands in the answer, the refusal, and whether it is
+-- another item than before. The same id with another name, or with other arguments, is another call.
 local function settle(req, plugin, item)
   local state = req.state
   state.settled = state.settled or {}
-  local id = item.call_id
+  local name, raw = read(item)
+  local id = ccproxy.json.encode({ item.type, tostring(item.call_id), name, raw })
   local known = state.settled[id]
   if known then
-    return known.item, known.refused
+    return known.item, known.refused, known.changed
   end
-  local name, raw = read(item)
   local outcome = calls.judge(req, plugin, name, raw)
   local refused
   if not outcome.allow then
@@ -71,12 +134,13 @@ local function settle(req, plugin, item)
   elseif outcome.raw then
     edit(item, outcome.raw)
   end
-  state.settled[id] = { item = item, refused = refused, changed = refused ~= nil or outcome.raw ~= nil }
-  return item, refused
+  known = { item = item, refused = refused, changed = refused ~= nil or outcome.raw ~= nil }
+  state.settled[id] = known
+  return item, refused, known.changed
 end
 
 -- The events of one item from beginning to end, without their numbers.
-local function events_of(item, index, refused, added)
+local function events_of(item, index, refused)
   local list = {}
   local function add(kind, data)
     data.type, data.output_index = kind, index
@@ -98,7 +162,7 @@ local function events_of(item, index, refused, added)
     add("response.output_text.done", { item_id = id, content_index = 0, text = refused, logprobs = logprobs })
     add("response.content_part.done", { item_id = id, content_index = 0, part = item.content[1] })
   else
-    add("response.output_item.added", { item = added })
+    add("response.output_item.added", { item = begun(item) })
     local field = FIELDS[item.type]
     if field ~= nil then
       local text = item[field[1]]
@@ -128,13 +192,14 @@ local function passes(state, ev)
   return nil
 end
 
-local function on_end(req, ev, plugin)
+-- An event with the whole response: its end, and in a way its beginning too.
+local function on_response(req, ev, plugin)
   for place = 1, ev.data:len("response.output") or 0 do
     local at = string.format("response.output[%d]", place)
     local item = ev.data:get(at)
     if is_call(item) then
-      local settled = settle(req, plugin, item)
-      if req.state.settled[item.call_id].changed then
+      local settled, _, changed = settle(req, plugin, item)
+      if changed then
         ev.data:set(at, settled)
       end
     end
@@ -142,11 +207,30 @@ local function on_end(req, ev, plugin)
   return passes(req.state, ev)
 end
 
-local function on_event(req, ev, plugin)
-  local state, kind = req.state, ev.type
+-- Whether an event carries a piece of a call's arguments.
+local function is_piece(kind)
+  for _, field in pairs(FIELDS) do
+    if string.sub(kind, 1, #field[2] + 1) == field[2] .. "." then
+      return true
+    end
+  end
+  return false
+end
+
+local function react(req, ev, plugin, kind)
+  local state = req.state
   state.held = state.held or {}
-  if kind == "response.completed" or kind == "response.incomplete" or kind == "response.failed" then
-    return on_end(req, ev, plugin)
+  local counts = ev.data:get("sequence_number")
+  if state.last == nil and type(counts) == "number" then
+    -- A stream that is taken up again begins where it was left.
+    state.last = counts - 1
+  end
+  if ev.data:kind("response.output") == "array" then
+    return on_response(req, ev, plugin)
+  end
+  if is_piece(kind) then
+    -- The item brings all of them once it is decided about.
+    return ccproxy.DROP
   end
   local index = ev.data:get("output_index")
   if index == nil then
@@ -166,11 +250,11 @@ local function on_event(req, ev, plugin)
     if not is_call(item) then
       return passes(state, ev)
     end
-    local counted = ev.data:kind("sequence_number") == "number" and state.last ~= nil
-    state.held[key] = nil
+    local counted = type(counts) == "number"
+    state.held[key], state.moved = nil, true
     local settled, refused = settle(req, plugin, item)
     local out = {}
-    for _, data in ipairs(events_of(settled, index, refused, held or item)) do
+    for _, data in ipairs(events_of(settled, index, refused)) do
       data.sequence_number = counted and number(state) or nil
       table.insert(out, { event = ev.name ~= "" and data.type or nil, data = data })
     end
@@ -181,13 +265,19 @@ local function on_event(req, ev, plugin)
   return passes(state, ev)
 end
 
+local function on_event(req, ev, plugin)
+  return calls.handle(ev, function(kind)
+    return react(req, ev, plugin, kind)
+  end)
+end
+
 local function on_whole(req, body, plugin)
   for place = 1, body:len("output") or 0 do
     local at = string.format("output[%d]", place)
     local item = body:get(at)
     if is_call(item) then
-      local settled = settle(req, plugin, item)
-      if req.state.settled[item.call_id].changed then
+      local settled, _, changed = settle(req, plugin, item)
+      if changed then
         body:set(at, settled)
       end
     end

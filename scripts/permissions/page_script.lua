@@ -79,11 +79,24 @@ function show(input) {
   return box;
 }
 
+// What stands in a box that scrolls is not allowed before its end was there to be read.
+function watch(entry, shown) {
+  const look = () => {
+    entry.unread = entry.unread.filter((box) => box.scrollTop + box.clientHeight < box.scrollHeight - 2);
+    for (const allow of entry.allows) allow.disabled = entry.unread.length > 0;
+    entry.hint.hidden = entry.unread.length === 0;
+  };
+  entry.unread = [...shown.querySelectorAll("pre")];
+  look();
+  for (const box of entry.unread) { box.tabIndex = 0; box.onscroll = look; }
+}
+
 async function answer(id, body) {
   const entry = open.get(id);
   if (!entry || entry.busy) return;
   // What has not been seen is not decided about, except to refuse it.
   if (body.decision === "allow" && !entry.seen) { say("The arguments are not here yet."); return; }
+  if (body.decision === "allow" && entry.unread.length > 0) { say("There is more to read first: scroll the arguments to their end."); return; }
   entry.busy = true;
   try {
     const reply = await fetch("/permissions/" + encodeURIComponent(id) + "/respond", {
@@ -137,7 +150,7 @@ function button(label, act, kind) {
 async function add(record) {
   if (open.has(record.id)) return;
   const id = record.id, box = make("article"), top = make("div", undefined, "top"), row = make("div", undefined, "actions");
-  const entry = { record, box, area: null, busy: false, seen: false, left: make("span", "", "left"), bar: make("progress") };
+  const entry = { record, box, area: null, busy: false, seen: false, unread: [], allows: [], hint: make("p", "Scroll the arguments to their end to allow them.", "hint"), left: make("span", "", "left"), bar: make("progress") };
   open.set(id, entry);
   box.tabIndex = 0;
   box.dataset.id = id;
@@ -146,12 +159,13 @@ async function add(record) {
   entry.bar.setAttribute("aria-hidden", "true");
   top.append(make("h2", record.tool), entry.left);
   let shown = make("div", "They are being fetched.", "arguments");
-  row.append(
+  entry.hint.hidden = true;
+  entry.allows = [
     button("Allow", () => answer(id, { decision: "allow" }), "yes"),
-    button("Deny", () => answer(id, { decision: "deny" }), "no"),
-    button("Edit", () => edit(id)),
     button("Always, these arguments", () => answer(id, { decision: "allow", always: "exact" })),
-    button("Always, this tool", () => answer(id, { decision: "allow", always: "tool" })));
+    button("Always, this tool", () => answer(id, { decision: "allow", always: "tool" }))];
+  const [once, exact, tool] = entry.allows;
+  row.append(once, button("Deny", () => answer(id, { decision: "deny" }), "no"), button("Edit", () => edit(id)), exact, tool, entry.hint);
   box.append(entry.bar, top, make("p", [record.source, record.client, record.session, record.path].filter(Boolean).join(" \u00b7 "), "meta"), shown, row);
   list.append(box);
   tick(entry);
@@ -165,8 +179,10 @@ async function add(record) {
       entry.record = await reply.json();
     } catch (error) { return; }
   }
+  const whole = show(entry.record.input);
+  shown.replaceWith(whole);
   entry.seen = true;
-  shown.replaceWith(show(entry.record.input));
+  watch(entry, whole);
 }
 function drop(id) {
   const entry = open.get(id);

@@ -36,6 +36,7 @@ pre span { display: block; min-height: 1.45em; }
 .new { background: var(--new); }
 .gone { background: var(--gone); }
 textarea { min-height: 9rem; resize: vertical; }
+.hint { flex-basis: 100%; margin: 0; color: var(--hurry); font-size: .875rem; }
 .actions { padding: .75rem 1rem 1rem; display: flex; flex-wrap: wrap; gap: .5rem; }
 button { font: inherit; padding: .35rem .9rem; border: 1px solid var(--line); border-radius: .5rem; background: var(--card); color: inherit; cursor: pointer; }
 button:hover { border-color: var(--accent); }

@@ -3,6 +3,7 @@
 local decide = require("decide")
 local ledger = require("ledger")
 local mcp = require("mcp")
+local room = require("room")
 local routes = require("routes")
 local rules = require("rules")
 
@@ -96,7 +97,7 @@ return {
     {
       name = "hold",
       layer = "security",
-      when = { routes = { "provider" }, methods = { "POST" } },
+      when = { routes = { "provider" }, methods = { "POST", "GET" } },
       body = "write",
       enabled = function(plugin)
         return plugin.config.hold
@@ -162,12 +163,24 @@ return {
   end,
   health = function()
     rules.reload()
-    local waiting = #ledger.list()
-    local facts = { pending = waiting }
+    local waiting = ledger.list()
+    local held = ledger.held(waiting)
+    local configured, written = rules.counts()
+    local facts = { pending = #waiting, pending_bytes = held, rules = configured, file_rules = written }
     if rules.problem() then
       return "warn", "the rules file does not count: " .. rules.problem(), facts
+    elseif room.problem(held) then
+      return "warn", room.problem(held), facts
     end
-    return "pass", waiting .. " waiting", facts
+    return "pass",
+      string.format(
+        "%d waiting; %d rule%s of the configuration, %d of rules.toml",
+        #waiting,
+        configured,
+        configured == 1 and "" or "s",
+        written
+      ),
+      facts
   end,
   shutdown = function()
     ccproxy.file.flush()

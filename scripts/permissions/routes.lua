@@ -1,10 +1,13 @@
 -- What people and their programs ask: the list, one request, the stream of events, and the answer.
 
+local events = require("events")
 local ledger = require("ledger")
 local page = require("page")
 local rules = require("rules")
 
 local LONGEST_MESSAGE = 1000
+-- Events after which a stream ends.
+local MOST_TOLD = 1000
 
 local function bad(text)
   return ccproxy.error(400, "invalid_request_error", text)
@@ -15,12 +18,8 @@ local function list(req, plugin)
   if string.find(accepts, "text/html", 1, true) then
     return page()
   end
-  local shown = ccproxy.json.array()
-  for _, record in ipairs(ledger.list()) do
-    table.insert(shown, ledger.shown(record))
-  end
   return {
-    json = { permissions = shown, timeout = plugin.config.timeout },
+    json = { permissions = ledger.all_shown(), timeout = plugin.config.timeout },
     headers = { ["cache-control"] = "no-store" },
   }
 end
@@ -35,7 +34,7 @@ end
 
 local function one(req)
   local record, missing = find(req)
-  return missing or { json = ledger.shown(record, true), headers = { ["cache-control"] = "no-store" } }
+  return missing or { json = ledger.shown(record, math.huge), headers = { ["cache-control"] = "no-store" } }
 end
 
 ---@type table<string, boolean>
@@ -94,11 +93,14 @@ local function respond(req, plugin)
       edited = said.edited,
       always = said.always,
     }
-    local done = ledger.finish(record, outcome)
-    if done then
+    local input = said.always and ccproxy.json.decode(ledger.raw_of(record) or "") or nil
+    local done, full = ledger.finish(record, outcome)
+    if full then
+      return ccproxy.error(503, "overloaded_error", full)
+    elseif done then
       local told = { id = done.id, status = done.status }
       if said.always then
-        local ask = { tool = record.tool, source = record.source, input = ccproxy.json.decode(record.raw) }
+        local ask = { tool = record.tool, source = record.source, input = input }
         local kept, why = rules.remember(ask, said.decision, said.always, req.client.id)
         told.remembered = kept == true
         told.problem = why
@@ -115,43 +117,53 @@ end
 local function resumed(req)
   local epoch, digits = string.match(req.headers["last-event-id"] or "", "^(%x+)-(%d+)$")
   local number = tonumber(digits)
-  if epoch == ledger.epoch() and number and ledger.has_all_after(number) then
+  if epoch == events.epoch() and number and events.has_all_after(number) then
     return number
   end
   return nil
 end
 
--- Events as they come. Who is new, or was away too long, is given all that waits first.
+-- Events as they come. Who is new, was away too long, or missed one that could not be kept, is given all that
+-- waits. Each turn sends something or waits. A stream that has told much ends, before it has run for longer than
+-- a handler may: who listens comes again and goes on where it was.
 local function stream(req)
   local last = resumed(req)
   return {
     headers = { ["cache-control"] = "no-store" },
     sse = function(out)
-      local epoch = ledger.epoch()
+      local epoch = events.epoch()
       local function send(name, number, data)
         return out:send({ event = name, id = epoch .. "-" .. number, data = data })
       end
-      if not last then
-        last = ledger.newest()
-        local shown = {}
-        for _, record in ipairs(ledger.list()) do
-          table.insert(shown, ledger.shown(record))
-        end
-        if not send("snapshot", last, { permissions = ccproxy.json.array(shown) }) then
-          return
-        end
+      local function snapshot()
+        -- The number first: what comes meanwhile is told twice rather than not at all.
+        last = events.newest()
+        return send("snapshot", last, { permissions = ledger.all_shown() })
       end
-      while true do
-        for _, event in ipairs(ledger.after(last)) do
-          last = event.number
-          if not send(event.name, event.number, event.data) then
+      if not last and not snapshot() then
+        return
+      end
+      local told = 0
+      while told < MOST_TOLD do
+        if events.newest() == last then
+          local more = ledger.news(15)
+          if events.newest() == last and not (more and out:comment("keep-alive")) then
             return
           end
         end
-        if ledger.newest() == last then
-          local more = ledger.news(15)
-          if ledger.newest() == last and not (more and out:comment("keep-alive")) then
-            return
+        if events.newest() ~= last then
+          local news = events.after(last)
+          if not news or #news == 0 then
+            told = told + 20
+            if not snapshot() then
+              return
+            end
+          end
+          for _, event in ipairs(news or {}) do
+            last, told = event.number, told + 1
+            if not send(event.name, event.number, event.data) then
+              return
+            end
           end
         end
       end

@@ -55,7 +55,7 @@ local function compile(rule)
 end
 
 local function compile_all(list)
-  if type(list) ~= "table" then
+  if type(list) ~= "table" or (next(list) ~= nil and list[1] == nil) then
     return nil, "`rules` is a list of tables: `[[rules]]`"
   elseif #list > MOST then
     return nil, string.format("more than %d rules", MOST)
@@ -130,6 +130,21 @@ local function configure(list)
   configured = ready
 end
 
+-- The rules of a text, or what is wrong with it.
+local function read(text)
+  local found, wrong = ccproxy.toml.decode(text)
+  if not found then
+    return nil, tostring(wrong)
+  end
+  for key in pairs(found) do
+    if key ~= "rules" then
+      return nil,
+        string.format("there is no key `%s` at its top: rules are written as `[[rules]]`", tostring(key))
+    end
+  end
+  return compile_all(found.rules or {})
+end
+
 -- Reads the file when it has changed. It waits for the disk.
 local function reload()
   local text, err = ccproxy.file.read(FILE, { max_size = LARGEST })
@@ -139,13 +154,7 @@ local function reload()
   if text == nil then
     file = { text = nil, rules = {}, problem = tostring(err) }
   elseif text ~= file.text then
-    local read, wrong = ccproxy.toml.decode(text)
-    local ready, why
-    if read then
-      ready, why = compile_all(read.rules or {})
-    else
-      why = tostring(wrong)
-    end
+    local ready, why = read(text)
     file = { text = text, rules = ready or {}, problem = why }
     if why then
       ccproxy.log.error(
@@ -210,8 +219,21 @@ local function remember(ask, action, scope, who)
   end
   local text =
     string.format("# %s, by %s\n%s\n", ccproxy.time.iso(), who, ccproxy.toml.encode({ rules = { rule } }))
-  if #text + #(file.text or "") > LARGEST or #file.rules >= MOST then
+  local before = file.text or ""
+  if before ~= "" and string.sub(before, -1) ~= "\n" then
+    text = "\n" .. text
+  end
+  if #text + #before > LARGEST or #file.rules >= MOST then
     return nil, "the rules file is full"
+  end
+  -- What stands there may be right and yet take nothing after it.
+  local sum, spoilt = read(before .. text)
+  if not sum or #sum ~= #file.rules + 1 then
+    return nil,
+      string.format(
+        "the rules file takes no further rule; write its rules as `[[rules]]` (%s)",
+        spoilt or "they do not add up"
+      )
   end
   local done, err = ccproxy.file.append(FILE, text)
   if not done then
@@ -229,4 +251,8 @@ return {
     return file.problem
   end,
   reload = reload,
+  -- How many there are: of the configuration, of the file.
+  counts = function()
+    return #configured, #file.rules
+  end,
 }

@@ -41,6 +41,9 @@ impl Target {
         let server = &loaded.settings.core.server;
         let configured = || server.listen.first().map(|address| url(*address, server.tls.is_some()));
         let url = self.url.clone().or_else(configured).unwrap_or_default();
+        if let Some(given) = &self.url {
+            schemed(given)?;
+        }
         // Another provider may be installed already; either will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut client = Client::builder().no_proxy().connect_timeout(Duration::from_secs(2));
@@ -56,6 +59,16 @@ impl Target {
         let token = server.auth_token.clone().or_else(local);
         Ok(Running { url: url.trim_end_matches('/').to_owned(), client, token })
     }
+}
+
+/// Whether a URL says how to ask. `localhost:8000` does not, though a reader of URLs would take it for one.
+fn schemed(given: &str) -> Result<(), Failure> {
+    if ["http://", "https://"].iter().any(|scheme| given.starts_with(scheme)) {
+        return Ok(());
+    }
+    let rest = given.split_once("://").map_or(given, |(_, rest)| rest);
+    let failure = Failure::new(format!("`{given}` is no address of a proxy: one begins with `http://`"));
+    Err(failure.with_hint(format!("write `--url http://{rest}`")))
 }
 
 /// An address that listens everywhere is asked at the loopback one.

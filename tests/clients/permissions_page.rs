@@ -129,6 +129,32 @@ fn arguments_are_edited_and_the_change_is_shown() {
 }
 
 #[test]
+fn what_was_not_shown_to_its_end_cannot_be_allowed() {
+    support::run_within(LIMIT, async {
+        let Some(mut house) = House::new("50s").await else { return };
+        let command = format!("echo hello{}rm -rf ~", "\n".repeat(60));
+        let asked = house.ask("Bash", json!({ "command": command })).await;
+        let browser = &mut house.browser;
+        browser.until("document.querySelectorAll('article pre').length === 1").await;
+        let disabled = "document.querySelectorAll('article button:disabled').length";
+        assert_eq!(browser.value(disabled).await, 3, "all that allow");
+        let told = "document.querySelector('#said').innerText.startsWith('There is more to read first')";
+        for key in ["y", "a", "A"] {
+            browser.value("said.textContent = ''").await;
+            browser.press_until(key, told).await;
+        }
+        assert!(!asked.is_finished());
+        browser.value("document.querySelector('article pre').scrollTop = 1e6").await;
+        browser.until(&format!("{disabled} === 0")).await;
+        assert_eq!(browser.value("document.querySelector('article .hint').hidden").await, true);
+        browser.press_until("y", NONE).await;
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
+        house.browser.is_content().await;
+        house.proxy.stop().await;
+    });
+}
+
+#[test]
 fn always_writes_the_rule() {
     support::run_within(LIMIT, async {
         let Some(mut house) = House::new("50s").await else { return };
@@ -198,6 +224,9 @@ fn hostile_arguments_are_only_text() {
         let wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         assert_eq!(browser.value(wide).await, true);
         assert_eq!(browser.value("document.querySelector('article').offsetHeight < 1500").await, true);
+        let to_the_end =
+            "document.querySelectorAll('article pre').forEach((box) => { box.scrollTop = 1e7; })";
+        browser.value(to_the_end).await;
         browser.press_until("y", NONE).await;
         assert_eq!(asked.await.unwrap()["input"]["content"].as_str().unwrap().len(), 200 << 10);
         house.browser.is_content().await;

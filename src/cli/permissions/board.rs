@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) expires: Instant,
     /// Arguments that are to be used instead, not sent yet.
     pub(super) edited: Option<Value>,
+    /// The end of what it would be run with has been on the screen.
+    pub(super) read: bool,
 }
 
 /// What a key asks for.
@@ -39,8 +41,10 @@ pub(super) struct Board {
     pub(super) selected: usize,
     /// One line about what happened last.
     pub(super) said: String,
-    /// How far the arguments are scrolled.
-    pub(super) scroll: u16,
+    /// How many rows the arguments are scrolled.
+    pub(super) scroll: usize,
+    /// Rows of them that are on the screen.
+    pub(super) page: usize,
     pub(super) connected: bool,
     /// Until when no key decides anything: another request has just taken the place of the chosen one, or of none.
     pub(super) shielded: Option<Instant>,
@@ -106,6 +110,7 @@ impl Board {
             input: record["input"].clone(),
             expires: now + Duration::from_secs_f64(left),
             edited: None,
+            read: false,
         });
         (record["input_cut"] == true).then_some(id)
     }
@@ -133,11 +138,12 @@ impl Board {
         };
         match serde_json::from_str::<Value>(text) {
             Ok(value) if value == entry.input => {
-                entry.edited = None;
+                (entry.edited, entry.read) = (None, false);
                 self.said = "nothing was changed".to_owned();
             }
             Ok(value) if value.is_object() => {
-                entry.edited = Some(value);
+                (entry.edited, entry.read) = (Some(value), false);
+                self.scroll = 0;
                 self.said = "y sends the changed arguments, u takes the change back".to_owned();
             }
             Ok(_) => self.said = "the arguments are a JSON object".to_owned(),
@@ -151,11 +157,13 @@ impl Board {
             'q' => return Action::Quit,
             'j' => self.step(1),
             'k' => self.step(-1),
-            ' ' => self.scroll = self.scroll.saturating_add(5),
-            'b' => self.scroll = self.scroll.saturating_sub(5),
+            // One row stays, so that the eye finds its place.
+            ' ' => self.scroll = self.scroll.saturating_add(self.page.saturating_sub(1).max(1)),
+            'b' => self.scroll = self.scroll.saturating_sub(self.page.saturating_sub(1).max(1)),
             'u' => {
                 if let Some(entry) = self.entries.get_mut(self.selected) {
-                    entry.edited = None;
+                    (entry.edited, entry.read) = (None, false);
+                    self.scroll = 0;
                 }
             }
             _ => {}
@@ -175,6 +183,10 @@ impl Board {
                 self.said = "the arguments are not here yet".to_owned();
                 Action::None
             }
+            'y' | 'a' | 'A' if !entry.read => {
+                self.said = "there is more to read first: space".to_owned();
+                Action::None
+            }
             'y' => match &entry.edited {
                 Some(edited) => send(json!({ "decision": "allow", "input": edited })),
                 None => send(json!({ "decision": "allow" })),
@@ -187,6 +199,17 @@ impl Board {
             'A' => send(json!({ "decision": "allow", "always": "tool" })),
             'e' => Action::Edit,
             _ => Action::None,
+        }
+    }
+
+    /// Takes note of what is on the screen: so many of so many rows of the arguments, from `scroll` on, which
+    /// goes no further than to the last of them.
+    pub(super) fn seen(&mut self, rows: usize, height: usize) {
+        self.scroll = self.scroll.min(rows.saturating_sub(height));
+        self.page = height;
+        let end = height > 0 && self.scroll + height >= rows;
+        if let Some(entry) = self.entries.get_mut(self.selected) {
+            entry.read |= end && !entry.input.is_null();
         }
     }
 

@@ -7,8 +7,7 @@ use std::process::Command;
 
 /// Gives a text to the editor of `VISUAL` or `EDITOR` (`vi` without one) and takes it back.
 pub(super) fn edit(text: &str) -> Result<String, String> {
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
-    let editor = editor.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
+    let editor = named(|name| std::env::var(name).ok());
     let file = Scratch::new(text).map_err(|error| format!("no file for the editor: {error}"))?;
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or("vi");
@@ -18,6 +17,12 @@ pub(super) fn edit(text: &str) -> Result<String, String> {
         Ok(status) => Err(format!("`{editor}` ended with {status}")),
         Err(error) => Err(format!("`{editor}` does not start: {error}; `EDITOR` names another")),
     }
+}
+
+/// The editor that the environment names; an empty name is none.
+fn named(variable: impl Fn(&str) -> Option<String>) -> String {
+    let names = ["VISUAL", "EDITOR"].into_iter().filter_map(variable);
+    names.into_iter().find(|name| !name.trim().is_empty()).unwrap_or_else(|| "vi".to_owned())
 }
 
 /// A file that only its owner can read, gone with this value.
@@ -42,5 +47,24 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn an_empty_name_hides_no_other() {
+        for (visual, editor, wanted) in [
+            (Some("code -w"), Some("nano"), "code -w"),
+            (Some(""), Some("nano"), "nano"),
+            (Some(" "), None, "vi"),
+            (None, Some(""), "vi"),
+            (None, None, "vi"),
+        ] {
+            let variable = |name: &str| if name == "VISUAL" { visual } else { editor }.map(str::to_owned);
+            assert_eq!(named(variable), wanted, "{visual:?} {editor:?}");
+        }
     }
 }

@@ -11,11 +11,7 @@ use crate::cli::running::Running;
 
 /// List what waits now
 #[derive(Debug, Args)]
-pub(super) struct List {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
+pub(super) struct List {}
 
 /// Most characters of the arguments in a row.
 const SHOWN: usize = 60;
@@ -23,7 +19,7 @@ const SHOWN: usize = 60;
 impl List {
     pub(super) fn run(self, proxy: &Running, json: bool, output: &mut Output) -> Outcome {
         let answer = block_on(proxy.get("/permissions"))?;
-        if self.json || json {
+        if json {
             output.json(&answer);
             return Ok(());
         }

@@ -6,6 +6,7 @@ mod editor;
 mod events;
 mod list;
 mod respond;
+mod rows;
 mod screen;
 mod terminal;
 
@@ -24,10 +25,11 @@ use super::{Failure, Global, Outcome};
 /// Decide about tool calls that wait for you
 #[derive(Debug, Args)]
 pub(crate) struct Permissions {
-    #[command(flatten)]
-    target: Target,
-    /// Print what happens, one JSON object a line, instead of asking
-    #[arg(long)]
+    /// Where the proxy listens; by default where the configuration says
+    #[arg(long, value_name = "URL", global = true)]
+    url: Option<String>,
+    /// Print JSON: what is asked for, or what happens, one object a line, instead of asking
+    #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
     command: Option<Command>,
@@ -43,10 +45,11 @@ enum Command {
 
 impl Permissions {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
-        let proxy = self.target.proxy(&global.load_sound(output)?)?;
+        let target = self.url.as_deref().map_or_else(Target::default, Target::at);
+        let proxy = target.proxy(&global.load_sound(output)?)?;
         match self.command {
             Some(Command::List(command)) => command.run(&proxy, self.json, output),
-            Some(Command::Respond(command)) => command.run(&proxy, output),
+            Some(Command::Respond(command)) => command.run(&proxy, self.json, output),
             None if self.json => block_on(print(&proxy, output)),
             None if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() => terminal::run(proxy),
             None => Err(Failure::new("this is no terminal")
@@ -55,12 +58,20 @@ impl Permissions {
     }
 }
 
-/// Every event as a line, until the proxy ends the stream.
+/// Every event as a line, for as long as there is a proxy. One stream does not last for ever: the next goes on
+/// where it ended. A stream without an event is the end.
 async fn print(proxy: &Running, output: &mut Output) -> Outcome {
-    let mut events = events::Events::open(proxy, None).await?;
-    while let Some(event) = events.next().await? {
-        let line = serde_json::json!({ "event": event.name, "id": event.id, "data": event.data });
-        output.text(&format!("{line}\n"));
+    let mut last: Option<String> = None;
+    loop {
+        let before = last.clone();
+        let mut events = events::Events::open(proxy, last.as_deref()).await?;
+        while let Some(event) = events.next().await? {
+            let line = serde_json::json!({ "event": event.name, "id": event.id, "data": event.data });
+            output.text(&format!("{line}\n"));
+            last = Some(event.id);
+        }
+        if last == before {
+            return Err(Failure::new("the proxy ended the stream"));
+        }
     }
-    Err(Failure::new("the proxy ended the stream"))
 }

@@ -25,9 +25,6 @@ pub(super) struct Respond {
     /// Write a rule: for this tool with these arguments alone, or for the tool
     #[arg(long, value_name = "SCOPE", num_args = 0..=1, default_missing_value = "exact", require_equals = true)]
     always: Option<Scope>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,7 +40,7 @@ enum Scope {
 }
 
 impl Respond {
-    pub(super) fn run(self, proxy: &Running, output: &mut Output) -> Outcome {
+    pub(super) fn run(self, proxy: &Running, json: bool, output: &mut Output) -> Outcome {
         let mut body = json!({ "decision": match self.decision { Decision::Allow => "allow", Decision::Deny => "deny" } });
         if let Some(text) = &self.input {
             let input: Value = serde_json::from_str(text)
@@ -60,7 +57,7 @@ impl Respond {
             };
         }
         let answer = block_on(proxy.post(&path(&self.id), &body))?;
-        if self.json {
+        if json {
             output.json(&answer);
         } else {
             output.line(answer["status"].as_str().unwrap_or("decided"));

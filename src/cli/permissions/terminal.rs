@@ -71,7 +71,8 @@ async fn signals(news: Sender<News>) {
 async fn listen(proxy: std::sync::Arc<Running>, news: Sender<News>) {
     let mut last: Option<String> = None;
     let mut wait = RETRY.0;
-    loop {
+    'streams: loop {
+        let before = last.clone();
         let why = match Events::open(&proxy, last.as_deref()).await {
             Ok(mut events) => {
                 if news.send(News::Connected).await.is_err() {
@@ -86,6 +87,8 @@ async fn listen(proxy: std::sync::Arc<Running>, news: Sender<News>) {
                                 return;
                             }
                         }
+                        // One stream does not last for ever: the next goes on where it ended.
+                        Ok(None) if last != before => continue 'streams,
                         Ok(None) => break "the proxy ended the stream".to_owned(),
                         Err(failure) => break told(&failure),
                     }
@@ -126,7 +129,7 @@ impl Session<'_> {
                 }
                 self.hear(news);
             }
-            terminal.draw(|frame| screen::draw(frame, &self.board, Instant::now())).map_err(broken)?;
+            terminal.draw(|frame| screen::draw(frame, &mut self.board, Instant::now())).map_err(broken)?;
             if !event::poll(TICK).map_err(broken)? {
                 continue;
             }

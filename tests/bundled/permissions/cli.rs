@@ -43,6 +43,22 @@ fn a_script_lists_and_decides() {
         let told: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((code, &told["remembered"]), (0, &json!(true)), "{told}");
         assert_eq!(asked.await.unwrap()["message"], "no");
+        // Where the options of the command stand does not matter.
+        let url = format!("http://{}", proxy.address());
+        let asked = ask(&proxy, json!({ "tool": "Read", "input": { "command": "pwd" } }));
+        let id = waiting(&proxy).await["id"].as_str().unwrap().to_owned();
+        let (code, text, errors) =
+            cli(Config::new(), &["permissions", "list", "--url", &url, "--json"]).await;
+        assert!(code == 0 && text.contains(&id), "{text}{errors}");
+        let (code, text, errors) = run(&proxy, &["--json", "respond", &id, "deny"]).await;
+        let told: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((code, &told["status"]), (0, &json!("denied")), "{errors}");
+        asked.await.unwrap();
+        let bare = proxy.address().to_string();
+        for bare in [bare.as_str(), "localhost:1", "ftp://localhost"] {
+            let (code, _, errors) = cli(Config::new(), &["permissions", "list", "--url", bare]).await;
+            assert!(code == 1 && errors.contains("begins with `http://`"), "{errors}");
+        }
         let (code, _, errors) = run(&proxy, &[]).await;
         assert!(code == 1 && errors.contains("this is no terminal"), "{errors}");
         proxy.stop().await;

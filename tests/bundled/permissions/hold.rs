@@ -388,3 +388,48 @@ fn a_long_hold_outlasts_the_clocks_for_silence() {
         proxy.stop().await;
     });
 }
+
+#[test]
+fn a_message_says_no_more_than_was_decided_about() {
+    support::run(async {
+        let upstream = Upstream::start().await;
+        let rules = r#"plugins.permissions.rules = [{ action = "deny", arguments = { command = "rm" } }, { action = "allow" }]"#;
+        let proxy = Proxy::start(held("30s").toml(rules).upstream(&upstream)).await;
+        let call =
+            |input: Value| json!({ "type": "tool_use", "id": "toolu_1", "name": "Bash", "input": input });
+        let piece = |text: &str| delta(0, &json!({ "type": "input_json_delta", "partial_json": text }));
+        let (ls, rm) = ("{\"command\":\"ls\"}", "{\"command\":\"rm -rf /\"}");
+        let bad = || call(json!({ "command": "rm -rf /" }));
+        let begun = json!({ "type": "message_start", "message": support::upstream::anthropic::message_of("tool_use", &json!([bad()])) });
+        let begun = support::upstream::anthropic::event("message_start", &begun);
+        let disguised = block(0, &bad()).replace("event: content_block_start", "event: ping");
+        let backwards = block(0, &bad()).replace("\"type\":\"content_block_start\"", "\"type\":\"ping\"");
+        for (what, events) in [
+            ("there from the beginning", vec![begun]),
+            ("beside what is streamed", vec![start(), block(0, &bad()), piece(ls), stop(0)]),
+            (
+                "after its end",
+                vec![start(), block(0, &call(json!({}))), piece(ls), stop(0), piece(rm), stop(0)],
+            ),
+            ("by another name", vec![start(), disguised, stop(0)]),
+            ("by another type", vec![start(), backwards, stop(0)]),
+        ] {
+            upstream.next(Reply::stream([events, end("tool_use").to_vec()].concat()));
+            let answer = client_ask(&proxy, "anthropic_messages", true).await.unwrap();
+            assert!(answer.whole && answer.text().contains("message_stop"), "{what}: {}", answer.text());
+            if what == "by another type" {
+                assert!(!answer.text().contains("event: content_block_start"), "{}", answer.text());
+            } else {
+                assert!(!answer.text().contains("rm -rf"), "{what}: {}", answer.text());
+            }
+        }
+        // Arguments that are there at once are delivered as they are.
+        upstream.next(Reply::stream(
+            [vec![start(), block(0, &call(json!({ "command": "ls" }))), stop(0)], end("tool_use").to_vec()]
+                .concat(),
+        ));
+        let answer = client_ask(&proxy, "anthropic_messages", true).await.unwrap();
+        assert_eq!(read("anthropic_messages", &answer.body).calls, [("Bash".to_owned(), ls.to_owned())]);
+        proxy.stop().await;
+    });
+}

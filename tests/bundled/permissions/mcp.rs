@@ -56,6 +56,9 @@ fn it_introduces_itself_in_the_version_that_was_asked_for() {
             ("2025-11-25", "2025-11-25"),
             ("2025-06-18", "2025-06-18"),
             ("2024-11-05", "2024-11-05"),
+            // It has batches, which this server does not take.
+            ("2025-03-26", "2024-11-05"),
+            ("2019-01-01", "2025-11-25"),
             ("2031-01-01", "2025-11-25"),
         ] {
             let (session, hello) = Session::begin(&proxy, asked).await;
@@ -152,6 +155,9 @@ fn what_is_wrong_is_told_as_json_rpc_does() {
         anonymous.clone().header("mcp-session-id", "nobody").post(PATH, &ping).await.expect(404);
         let old = session.client.clone().header("mcp-protocol-version", "1999-01-01");
         old.post(PATH, &ping).await.expect(400);
+        let batches = session.client.clone().header("mcp-protocol-version", "2025-03-26");
+        let told = batches.post(PATH, &ping).await.expect(400).json();
+        assert!(told["error"]["message"].as_str().unwrap().contains("2025-06-18, 2024-11-05"), "{told}");
         let told = session.ask(json!({ "jsonrpc": "2.0", "id": 4, "result": {} })).await;
         told.expect(202);
         assert_eq!(anonymous.get(PATH).await.expect(405).header("allow"), "POST, DELETE");

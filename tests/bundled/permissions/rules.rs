@@ -125,3 +125,64 @@ fn a_broken_file_allows_nothing_and_is_told() {
         proxy.stop().await;
     });
 }
+
+#[test]
+fn always_breaks_no_file_of_the_operators() {
+    support::run(async {
+        let proxy = Proxy::start(asking("30s")).await;
+        let folder = data(&proxy, "permissions");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("rules.toml");
+        let own = "rules = [{ action = \"deny\", tool = \"Nope\" }]";
+        std::fs::write(&file, own).unwrap();
+        let asked = ask(&proxy, json!({ "tool": "Bash", "input": {} }));
+        let told =
+            respond(&proxy, &waiting(&proxy).await, &json!({ "decision": "allow", "always": "tool" })).await;
+        assert_eq!(told["remembered"], false, "{told}");
+        assert!(told["problem"].as_str().unwrap().contains("`[[rules]]`"), "{told}");
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), own);
+        let found = decided(&proxy, "Nope", json!({})).await;
+        assert_eq!(found, ("deny".to_owned(), "rules.toml rule 1".to_owned()));
+        // A last line without an end is ended first.
+        std::fs::write(&file, "[[rules]]\naction = \"deny\"\ntool = \"Nope\"").unwrap();
+        let asked = ask(&proxy, json!({ "tool": "Bash", "input": {} }));
+        let told =
+            respond(&proxy, &waiting(&proxy).await, &json!({ "decision": "allow", "always": "tool" })).await;
+        assert_eq!(told["remembered"], true, "{told}");
+        asked.await.unwrap();
+        assert!(std::fs::read_to_string(&file).unwrap().contains("tool = \"Nope\"\n# "));
+        assert_eq!(decided(&proxy, "Bash", json!({})).await.1, "rules.toml rule 2");
+        assert_eq!(decided(&proxy, "Nope", json!({})).await.1, "rules.toml rule 1");
+        proxy.stop().await;
+    });
+}
+
+#[test]
+fn a_misspelled_file_is_told_and_a_good_one_is_counted() {
+    support::run(async {
+        let proxy = Proxy::start(
+            asking("1s").toml("plugins.permissions.rules = [{ action = \"allow\", tool = \"X\" }]"),
+        )
+        .await;
+        let folder = data(&proxy, "permissions");
+        std::fs::create_dir_all(&folder).unwrap();
+        let health = async || proxy.client().get("/plugins/permissions/health").await.json();
+        for (text, told) in [
+            ("[[rule]]\naction = \"deny\"", "`rule`"),
+            ("[[rules]]\naction = \"deny\"\n[other]\na = 1", "`other`"),
+            ("[rules]\naction = \"deny\"", "`[[rules]]`"),
+            ("rules = \"all\"", "`[[rules]]`"),
+        ] {
+            std::fs::write(folder.join("rules.toml"), text).unwrap();
+            let health = health().await;
+            assert_eq!(health["status"], "degraded", "{text}: {health}");
+            assert!(health.to_string().contains(told), "{text}: {health}");
+        }
+        std::fs::write(folder.join("rules.toml"), "[[rules]]\naction = \"deny\"\n".repeat(3)).unwrap();
+        let health = health().await;
+        assert_eq!(health["status"], "healthy", "{health}");
+        assert!(health.to_string().contains("1 rule of the configuration, 3 of rules.toml"), "{health}");
+        proxy.stop().await;
+    });
+}

@@ -180,3 +180,63 @@ fn a_reload_loses_nobody_who_waits() {
         proxy.stop().await;
     });
 }
+
+#[test]
+fn what_was_decided_takes_no_room_from_what_comes() {
+    support::run_within(std::time::Duration::from_secs(90), async {
+        let proxy = Proxy::start(asking("10m").toml("plugins.permissions.max_pending = 200")).await;
+        // Together more than the store holds, so none of it may stay.
+        for wave in 0..3 {
+            let large = "x".repeat(240_000);
+            let asked: Vec<_> = (0..90).map(|_| ask(&proxy, call(&large))).collect();
+            for record in waiting_for(&proxy, 90).await {
+                let input = (wave == 1).then(|| json!({ "command": format!("ls {large}") }));
+                let mut said = json!({ "decision": "allow" });
+                if let Some(input) = &input {
+                    said["input"] = input.clone();
+                }
+                respond(&proxy, &record, &said).await;
+            }
+            for asked in asked {
+                let answer = asked.await.unwrap();
+                assert_eq!((&answer["decision"], &answer["by"]), (&json!("allow"), &json!("anonymous")));
+                let length = answer["input"]["command"].as_str().unwrap().len();
+                assert_eq!(length, if wave == 1 { 240_003 } else { 240_000 });
+            }
+        }
+        proxy.stop().await;
+    });
+}
+
+#[test]
+fn a_full_store_harms_no_listener_and_nobody_who_waits() {
+    support::run_within(std::time::Duration::from_secs(90), async {
+        let proxy = Proxy::start(asking("10m").toml("plugins.permissions.max_pending = 200")).await;
+        let mut raw = super::stream::open(&proxy, None).await;
+        assert!(raw.until("event: snapshot").await);
+        let large = "x".repeat(240_000);
+        let mut asked: Vec<_> = (0..150).map(|_| ask(&proxy, call(&large))).collect();
+        let client = proxy.client();
+        let refused = eventually("a full store", async || {
+            let over = asked.iter().filter(|asked| asked.is_finished()).count();
+            let list = client.get("/permissions").await.expect(200).json();
+            (over > 0 && list["permissions"].as_array()?.len() + over == 150).then_some(over)
+        })
+        .await;
+        assert!(refused < 80, "there is room for most: {refused}");
+        let health = client.get("/plugins/permissions/health").await.json();
+        assert_eq!(health["status"], "degraded", "{health}");
+        assert!(health.to_string().contains("room"), "{health}");
+        // What is small still finds room, is told, and can be answered.
+        asked.push(ask(&proxy, call("the small one")));
+        assert!(raw.until("the small one").await);
+        for record in waiting_for(&proxy, 151 - refused).await {
+            respond(&proxy, &record, &json!({ "decision": "deny" })).await;
+        }
+        for asked in asked {
+            assert_eq!(asked.await.unwrap()["decision"], "deny");
+        }
+        assert!(raw.until("event: resolved").await);
+        proxy.stop().await;
+    });
+}

@@ -8,7 +8,7 @@ fn last_id(text: &str) -> String {
     text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().to_owned()
 }
 
-async fn open(proxy: &Proxy, last: Option<&str>) -> Raw {
+pub(super) async fn open(proxy: &Proxy, last: Option<&str>) -> Raw {
     let mut raw = proxy.raw().await;
     let more = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
     raw.send(format!("GET /permissions/stream HTTP/1.1\r\nhost: localhost\r\n{more}\r\n")).await;
@@ -100,6 +100,57 @@ fn the_end_of_the_proxy_waits_for_nobody() {
             (&json!("deny"), &json!("the proxy is ending"))
         );
         assert!(raw.until("\"status\":\"withdrawn\"").await);
+        proxy.stop().await;
+    });
+}
+
+#[test]
+fn a_long_list_shows_a_part_of_its_arguments_and_each_request_shows_its_own() {
+    support::run(async {
+        let proxy = Proxy::start(asking("10m")).await;
+        let input = json!({ "command": "x".repeat(15_000) });
+        let asked: Vec<_> = (0..60).map(|_| ask(&proxy, json!({ "tool": "Bash", "input": input }))).collect();
+        let records = super::waiting_for(&proxy, 60).await;
+        let cut = records.iter().filter(|record| record["input_cut"] == true).count();
+        assert!((20..40).contains(&cut), "{cut}");
+        let mut raw = open(&proxy, None).await;
+        assert!(raw.until("\"input_cut\":true").await);
+        for record in records {
+            let one = proxy.client().get(&format!("/permissions/{}", record["id"].as_str().unwrap())).await;
+            assert_eq!(one.expect(200).json()["input"], input);
+            respond(&proxy, &record, &json!({ "decision": "deny" })).await;
+        }
+        for asked in asked {
+            assert_eq!(asked.await.unwrap()["decision"], "deny");
+        }
+        proxy.stop().await;
+    });
+}
+
+#[test]
+fn a_stream_that_has_told_much_ends_and_the_next_goes_on() {
+    support::run_within(std::time::Duration::from_secs(90), async {
+        let proxy = Proxy::start(asking("10m")).await;
+        let mut raw = open(&proxy, None).await;
+        for _ in 0..5 {
+            let asked: Vec<_> =
+                (0..100).map(|_| ask(&proxy, json!({ "tool": "Bash", "input": {} }))).collect();
+            for record in waiting_for(&proxy, 100).await {
+                respond(&proxy, &record, &json!({ "decision": "allow" })).await;
+            }
+            for asked in asked {
+                assert_eq!(asked.await.unwrap()["decision"], "allow");
+            }
+        }
+        // The last chunk: it ended well.
+        assert!(raw.until("\r\n0\r\n\r\n").await);
+        let seen = raw.seen();
+        assert!(seen.matches("event: re").count() >= 900, "{}", seen.matches("event: re").count());
+        let id = last_id(&seen);
+        resolve(&proxy, "afterwards").await;
+        let mut again = open(&proxy, Some(&id)).await;
+        assert!(again.until("afterwards").await);
+        assert!(!again.seen().contains("snapshot"), "{}", again.seen());
         proxy.stop().await;
     });
 }

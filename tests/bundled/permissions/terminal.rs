@@ -118,6 +118,28 @@ fn an_editor_that_fails_or_writes_nonsense_changes_nothing() {
 }
 
 #[test]
+fn what_was_not_shown_to_its_end_cannot_be_allowed() {
+    support::run(async {
+        let mut desk = Desk::new("50s").await;
+        let command = format!("echo hello{}rm -rf ~", "\n".repeat(40));
+        let asked = desk.ask("Bash", json!({ "command": command }));
+        desk.terminal.shows("echo hello").await;
+        let told = "there is more to read first";
+        for key in ["y", "a", "A"] {
+            desk.terminal.press_until(key, told, |text| text.contains(told)).await;
+            assert!(!asked.is_finished(), "{key}");
+        }
+        assert!(desk.terminal.text().contains("more lines: space"), "{}", desk.terminal.text());
+        desk.terminal.press_until(" ", "its end", |text| text.contains("rm -rf ~")).await;
+        desk.terminal.press_until("y", "the decision", |_| asked.is_finished()).await;
+        assert_eq!(asked.await.unwrap()["decision"], "allow");
+        desk.terminal.press("q");
+        assert!(desk.terminal.left().await.success());
+        desk.proxy.stop().await;
+    });
+}
+
+#[test]
 fn the_time_that_is_left_is_counted_down() {
     support::run(async {
         let mut desk = Desk::new("3s").await;
