@@ -40,6 +40,21 @@ pub(super) fn no_login_text() -> String {
     format!("the Claude Code CLI is not logged in: {LOGIN}")
 }
 
+/// Nothing is known of the CLI yet, for health.
+pub(super) fn asking_text() -> String {
+    "the Claude Code CLI is still being asked for its version and its login: look again in some seconds"
+        .into()
+}
+
+/// The CLI does not even tell its version, for health.
+pub(super) fn mute_text(limit: std::time::Duration) -> String {
+    format!(
+        "the Claude Code CLI answers neither `--version` nor `auth status` within {} s: run them with the words of \
+         `plugins.claude_sdk.command`, as the user that runs this proxy",
+        limit.as_secs()
+    )
+}
+
 /// The CLI ended, or its pipe broke.
 pub(super) fn died(log: String) -> Failure {
     let error = Error::upstream(Kind::BadGateway, "the Claude Code CLI ended in the middle of its work");

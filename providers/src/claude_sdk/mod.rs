@@ -85,11 +85,7 @@ fn create(context: &PluginContext, own: Option<PathBuf>) -> Result<Arc<dyn Plugi
     let approver = Approver::new(context.services.clone(), Arc::new(rules), config.approval_timeout);
     let resumable = Resumable::open(context.data_dir.join("sessions.json"), config.resume_ttl);
     let pool = Pool::new(config, command, approver, resumable);
-    Ok(Arc::new(Runtime {
-        adapter: Arc::new(Adapter::new(pool.clone())),
-        pool,
-        detection: Detection::default(),
-    }))
+    Ok(Arc::new(Runtime { adapter: Arc::new(Adapter::new(pool.clone())), pool, detection: Detection::new() }))
 }
 
 struct Runtime {
@@ -101,22 +97,29 @@ struct Runtime {
 impl PluginRuntime for Runtime {
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(async {
-            let cli = self.detection.look(&self.pool.command).await;
-            let logged_in = cli.as_ref().and_then(|cli| cli.logged_in);
-            let health = match (&cli, logged_in) {
-                (None, _) => Health::warn(failure::missing_text(self.pool.command.name())),
-                (Some(_), Some(false)) => Health::warn(failure::no_login_text()),
+            let command = &self.pool.command;
+            let path = command.program();
+            let cli = match path.clone() {
+                Some(path) => self.detection.look(command, path).await,
+                None => None,
+            };
+            let health = match (&path, &cli) {
+                (None, _) => Health::warn(failure::missing_text(command.name())),
+                (_, None) => Health::warn(failure::asking_text()),
+                (_, Some(cli)) if !cli.answers => Health::warn(failure::mute_text(detection::LIMIT)),
+                (_, Some(cli)) if cli.logged_in == Some(false) => Health::warn(failure::no_login_text()),
                 _ => Health::pass(),
             };
+            let logged_in = cli.as_ref().and_then(|cli| cli.logged_in);
             health
                 .with("type", "provider")
                 .with("initialized", true)
                 .with("has_adapter", true)
                 .with("has_detection", true)
-                .with("has_credentials", logged_in.unwrap_or(cli.is_some()))
+                .with("has_credentials", logged_in.unwrap_or(path.is_some()))
                 .with("logged_in", logged_in)
-                .with("cli_version", cli.as_ref().and_then(|cli| cli.version.clone()))
-                .with("cli_path", cli.map(|cli| cli.path.display().to_string()))
+                .with("cli_version", cli.and_then(|cli| cli.version))
+                .with("cli_path", path.map(|path| path.display().to_string()))
         })
     }
 

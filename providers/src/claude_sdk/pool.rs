@@ -27,7 +27,7 @@ const WRITE: Duration = Duration::from_millis(200);
 /// All of them.
 pub(super) struct Pool {
     pub(super) config: Config,
-    pub(super) command: Command,
+    pub(super) command: Arc<Command>,
     pub(super) approver: Arc<Approver>,
     pub(super) sessions: Mutex<Vec<Arc<Session>>>,
     pub(super) warm: Mutex<Vec<Warm>>,
@@ -72,7 +72,7 @@ impl Pool {
         Arc::new(Pool {
             permits: Arc::new(Semaphore::new(config.max_sessions)),
             config,
-            command,
+            command: Arc::new(command),
             approver: Arc::new(approver),
             sessions: Mutex::default(),
             warm: Mutex::default(),
