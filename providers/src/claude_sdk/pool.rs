@@ -1,5 +1,6 @@
 //! The processes of the CLI: started when they are needed, kept for their sessions, never more than the settings say.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -31,6 +32,8 @@ pub(super) struct Pool {
     pub(super) approver: Arc<Approver>,
     pub(super) sessions: Mutex<Vec<Arc<Session>>>,
     pub(super) warm: Mutex<Vec<Warm>>,
+    /// Sessions that a request is being given to: their processes may have to wait for a place.
+    starting: Mutex<HashSet<Key>>,
     resumable: Arc<Resumable>,
     writing: AtomicBool,
     permits: Arc<Semaphore>,
@@ -76,6 +79,7 @@ impl Pool {
             approver: Arc::new(approver),
             sessions: Mutex::default(),
             warm: Mutex::default(),
+            starting: Mutex::default(),
             resumable: Arc::new(resumable),
             writing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
@@ -93,6 +97,8 @@ impl Pool {
         conversation: Arc<Conversation>,
     ) -> Result<Begun> {
         let Some(program) = self.command.program() else { return Err(failure::missing(self.command.name())) };
+        let key = name.map(|name| (client.clone(), name.to_owned()));
+        let _reserved = key.map(|key| Reservation::of(&self.starting, key)).transpose()?;
         let mut answer = match self.claim(client, name, &conversation)? {
             Some(Claim { session, ticket, told }) => match session.tickets.send(ticket).await {
                 Ok(()) => begun(told).await,
@@ -163,7 +169,7 @@ impl Pool {
     ) -> std::result::Result<Begun, Failure> {
         let (setup, digests) = (conversation.setup(), conversation.digests());
         let key = name.map(|name| (client.clone(), name.to_owned()));
-        let before = key.as_ref().and_then(|key| self.resumable.take(key));
+        let before = key.as_ref().and_then(|key| self.resumable.get(key));
         let before = before.filter(|before| before.setup == setup && conversation.turns.len() == 1);
         let base = match &before {
             Some(before) => [&before.known[..], &digests].concat(),
@@ -175,6 +181,10 @@ impl Pool {
             resume: before.map(|before| before.id),
         };
         let (process, permit) = self.process(program, shape).await?;
+        // Not before: one that gets no process can be resumed by the next request.
+        if let Some(key) = &key {
+            self.resumable.remove(key);
+        }
         let (tickets, waiting) = mpsc::channel(1);
         let facts = Facts { state: State::Busy, known: Vec::new(), setup, id: None, since: Instant::now() };
         let session = Arc::new(Session {
@@ -351,6 +361,28 @@ struct Queued<'q>(&'q AtomicUsize);
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A session's name, taken by one request until this is dropped.
+struct Reservation<'p> {
+    starting: &'p Mutex<HashSet<Key>>,
+    key: Key,
+}
+
+impl<'p> Reservation<'p> {
+    /// An error for the client when another request has it.
+    fn of(starting: &'p Mutex<HashSet<Key>>, key: Key) -> Result<Self> {
+        match starting.lock().insert(key.clone()) {
+            true => Ok(Reservation { starting, key }),
+            false => Err(failure::busy(&key.1)),
+        }
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        self.starting.lock().remove(&self.key);
     }
 }
 
