@@ -37,6 +37,8 @@ pub(super) struct Actor {
     _permit: OwnedSemaphorePermit,
     active: Option<Active>,
     pub(super) tools: Vec<Value>,
+    /// Where the last request was sent.
+    pub(super) path: Arc<str>,
     /// Calls that the CLI waits for, by the tool's id: its request, and the message in that.
     pub(super) calls: HashMap<String, (String, Value)>,
     /// Results that came before the CLI asked for them.
@@ -87,6 +89,7 @@ impl Actor {
             _permit: permit,
             active: None,
             tools: Vec::new(),
+            path: Arc::default(),
             calls: HashMap::new(),
             results: HashMap::new(),
             asking: JoinSet::new(),
@@ -224,6 +227,7 @@ impl Actor {
         let config = &self.pool.config;
         let render = Render::new(config.show_thinking, config.show_tools);
         self.tools.clone_from(&conversation.tools);
+        self.path = conversation.path.clone();
         let now = Instant::now();
         self.heard = now;
         self.garbage = 0;
