@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::support::{self, eventually};
-use super::{House, gone, lives, read};
+use super::{House, gone, lives, one, read};
 
 impl House {
     async fn health(&self) -> Value {
@@ -87,5 +87,31 @@ fn asking_leaves_no_process_behind() {
         for child in children {
             gone(child).await;
         }
+    });
+}
+
+#[test]
+fn a_folder_that_is_missing_is_told_with_its_setting() {
+    support::run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("not/here");
+        let house =
+            House::configured(|config| config.toml(&format!("plugins.claude_sdk.directory = {missing:?}")))
+                .await;
+        let shown = missing.display().to_string();
+        let log = house.proxy.logged("plugins.claude_sdk.directory").await;
+        assert!(log.contains(&shown), "{log}");
+        let health = house.proxy.anonymous().get("/plugins/claude_sdk/health").await.expect(503).json();
+        assert_eq!(health["status"], "unhealthy");
+        let answer = house.proxy.client().post("/claude/sdk/v1/messages", &one("hi")).await.expect(503);
+        for told in [&health["details"]["output"], &answer.json()["error"]["message"]] {
+            let told = told.as_str().unwrap();
+            assert!(told.contains("plugins.claude_sdk.directory") && told.contains(&shown), "{told}");
+        }
+        // It is looked at each time.
+        std::fs::create_dir_all(&missing).unwrap();
+        assert_eq!(house.health().await["status"], "healthy");
+        house.proxy.client().post("/claude/sdk/v1/messages", &one("hi")).await.expect(200);
+        assert_eq!(read(&house.file("folder")).lines().next(), missing.to_str());
     });
 }

@@ -96,6 +96,32 @@ impl Command {
         crate::detection::find(self.name(), &search)
     }
 
+    /// What is wrong with the folder it runs in, with the remedy. Makes the scratch folder when it is missing.
+    pub(super) fn folder_trouble(&self) -> Option<String> {
+        let shown = self.directory.display();
+        if self.scratch {
+            let error = std::fs::create_dir_all(&self.directory).err()?;
+            return Some(format!(
+                "the folder {shown} for the Claude Code CLI cannot be made ({error}): make it, or name another one \
+                 with `plugins.claude_sdk.directory`"
+            ));
+        }
+        let why = match std::fs::metadata(&self.directory) {
+            Ok(found) if found.is_dir() => return None,
+            Ok(_) => "it is no folder".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!(
+            "the Claude Code CLI cannot run in `plugins.claude_sdk.directory`, {shown} ({why}): make that folder, or \
+             name another one"
+        ))
+    }
+
+    /// Where it runs what, for the log.
+    pub(super) fn shown(&self) -> String {
+        format!("{} in {}", self.words.join(" "), self.directory.display())
+    }
+
     /// With other arguments than those of a conversation: `auth status`. Everything else is as it is there.
     pub(super) fn plain(&self, program: &Path, arguments: &[&str]) -> std::io::Result<Subprocess> {
         let mut command = self.start(program)?;

@@ -4,6 +4,8 @@ use ccproxy_core::error::{Error, Kind, Side};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use super::command::Command;
+
 /// The remedy for a CLI that has no login.
 const LOGIN: &str = "run `claude` as the user that runs this proxy and log in with `/login`";
 
@@ -82,8 +84,15 @@ pub(super) fn full() -> Error {
 }
 
 /// It cannot be started.
-pub(super) fn unstartable(error: &std::io::Error) -> Error {
-    unavailable("the Claude Code CLI cannot be started; the proxy's log says why").with_log(error.to_string())
+pub(super) fn unstartable(command: &Command, error: &std::io::Error) -> Error {
+    let told = command.folder_trouble().unwrap_or_else(|| {
+        format!(
+            "the Claude Code CLI `{}` cannot be started; the proxy's log says why. See `plugins.claude_sdk.command` and \
+             `plugins.claude_sdk.directory`",
+            command.name()
+        )
+    });
+    unavailable(told).with_log(format!("{}: {error}", command.shown()))
 }
 
 /// It refused a request of the protocol's.

@@ -82,6 +82,10 @@ fn create(context: &PluginContext, own: Option<PathBuf>) -> Result<Arc<dyn Plugi
     let config = Config::read(&context.config).map_err(failed)?;
     let rules = Rules::read(&config.allow).map_err(failed)?;
     let command = Command::new(&config, &context.data_dir, own.as_deref());
+    // Its own is made when it is needed.
+    if let Some(trouble) = config.directory.as_ref().and_then(|_| command.folder_trouble()) {
+        tracing::warn!("{trouble}");
+    }
     let approver = Approver::new(context.services.clone(), Arc::new(rules), config.approval_timeout);
     let resumable = Resumable::open(context.data_dir.join("sessions.json"), config.resume_ttl);
     let pool = Pool::new(config, command, approver, resumable);
@@ -99,12 +103,14 @@ impl PluginRuntime for Runtime {
         Box::pin(async {
             let command = &self.pool.command;
             let path = command.program();
-            let cli = match path.clone() {
+            let trouble = command.folder_trouble();
+            let cli = match path.clone().filter(|_| trouble.is_none()) {
                 Some(path) => self.detection.look(command, path).await,
                 None => None,
             };
             let health = match (&path, &cli) {
                 (None, _) => Health::warn(failure::missing_text(command.name())),
+                _ if let Some(trouble) = trouble => Health::fail(trouble),
                 (_, None) => Health::warn(failure::asking_text()),
                 (_, Some(cli)) if !cli.answers => Health::warn(failure::mute_text(detection::LIMIT)),
                 (_, Some(cli)) if cli.logged_in == Some(false) => Health::warn(failure::no_login_text()),

@@ -216,10 +216,13 @@ impl Pool {
             return Ok((process, permit));
         }
         let permit = self.permit().await?;
-        let command =
-            self.command.conversation(program, &shape).map_err(|error| failure::unstartable(&error))?;
+        let command = self
+            .command
+            .conversation(program, &shape)
+            .map_err(|error| failure::unstartable(&self.command, &error))?;
         let guarded = self.command.is_guarded();
-        let process = Process::spawn(command, guarded).map_err(|error| failure::unstartable(&error))?;
+        let process =
+            Process::spawn(command, guarded).map_err(|error| failure::unstartable(&self.command, &error))?;
         self.started.fetch_add(1, Ordering::Relaxed);
         Ok((process, permit))
     }
