@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::support::{self, eventually};
+use super::super::support::{self, Config, eventually, proxy::cli};
 use super::{House, gone, lives, one, read};
 
 impl House {
@@ -113,5 +113,25 @@ fn a_folder_that_is_missing_is_told_with_its_setting() {
         assert_eq!(house.health().await["status"], "healthy");
         house.proxy.client().post("/claude/sdk/v1/messages", &one("hi")).await.expect(200);
         assert_eq!(read(&house.file("folder")).lines().next(), missing.to_str());
+    });
+}
+
+#[test]
+fn settings_that_it_could_not_start_with_are_found_before() {
+    support::run(async {
+        for (line, part) in [
+            ("plugins.claude_sdk.allow = [\"Read\", \"Bash(git log*\"]", "`Bash(git log*` is neither"),
+            ("plugins.claude_sdk.command = []", "`plugins.claude_sdk.command` must name a program"),
+            ("plugins.claude_sdk.command = [\" \"]", "`plugins.claude_sdk.command` must name a program"),
+        ] {
+            for (command, expected) in [(["config", "check"], 78), (["plugins", "check"], 1)] {
+                let (code, out, errors) = cli(Config::new().toml(line), &command).await;
+                assert_eq!(code, expected, "{command:?} {line}: {out}{errors}");
+                assert!(format!("{out}{errors}").contains(part), "{command:?} {line}: {out}{errors}");
+            }
+        }
+        let fine = "plugins.claude_sdk.allow = [\"Read\", \"mcp__github__*\", \"Bash(git log (x) *)\"]";
+        let (code, out, errors) = cli(Config::new().toml(fine), &["config", "check"]).await;
+        assert_eq!(code, 0, "{out}{errors}");
     });
 }

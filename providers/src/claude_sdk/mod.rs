@@ -75,6 +75,7 @@ pub(crate) fn factory(memory: &Arc<Memory>, own: Option<PathBuf>) -> Factory {
         ..Manifest::default()
     };
     Factory::new(manifest, move |context| create(&context, own.clone()))
+        .checking(|settings| Config::read(settings).and_then(|config| Rules::read(&config.allow)).map(drop))
 }
 
 fn create(context: &PluginContext, own: Option<PathBuf>) -> Result<Arc<dyn PluginRuntime>> {
