@@ -19,6 +19,8 @@ const WAITING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes kept of what it says on standard error, for the log.
 const COMPLAINT: usize = 2048;
+/// Processes that are asked for their children, to add up the memory of one of ours.
+const MOST: usize = 100;
 
 /// A running CLI. Dropping it ends it.
 pub(super) struct Process {
@@ -90,13 +92,20 @@ async fn listen(mut errors: ChildStderr, complaint: Arc<Mutex<Vec<u8>>>) {
     }
 }
 
-/// Resident memory of a process and its children in bytes, where the system tells. (Strays of children are not
-/// counted.)
+/// Resident memory of a process and everything below it in bytes, where the system tells. (Strays are not counted.)
 pub(super) fn memory(id: u32) -> Option<u64> {
-    let own = resident(id)?;
-    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|id| resident(id.parse().ok()?));
-    Some(own + children.sum::<u64>())
+    let mut sum = resident(id)?;
+    let mut found = vec![id];
+    let mut next = 0;
+    while let Some(id) = found.get(next).filter(|_| next < MOST) {
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|id| id.parse::<u32>().ok());
+        let begin = found.len();
+        found.extend(children);
+        sum += found[begin..].iter().filter_map(|id| resident(*id)).sum::<u64>();
+        next += 1;
+    }
+    Some(sum)
 }
 
 fn resident(id: u32) -> Option<u64> {
