@@ -1,6 +1,7 @@
 //! The Claude Code CLI that the user has installed and logged in, as a provider: it runs as a subprocess and
 //! is spoken to by its stream-json protocol. Nothing of a request decides what it may do on this machine.
 
+mod active;
 mod actor;
 mod adapter;
 mod command;
@@ -17,6 +18,7 @@ mod process;
 mod protocol;
 mod questions;
 mod render;
+mod reservations;
 mod resumable;
 mod routes;
 mod rules;

@@ -1,6 +1,5 @@
 //! The processes of the CLI: started when they are needed, kept for their sessions, never more than the settings say.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -19,6 +18,7 @@ use super::config::Config;
 use super::failure::{self, Failure};
 use super::history::Conversation;
 use super::process::Process;
+use super::reservations::Reservations;
 use super::resumable::{Ended, Key, Resumable};
 use super::session::{Facts, More, Session, State, Ticket, Told};
 
@@ -33,7 +33,7 @@ pub(super) struct Pool {
     pub(super) sessions: Mutex<Vec<Arc<Session>>>,
     pub(super) warm: Mutex<Vec<Warm>>,
     /// Sessions that a request is being given to: their processes may have to wait for a place.
-    starting: Mutex<HashSet<Key>>,
+    starting: Reservations,
     resumable: Arc<Resumable>,
     writing: AtomicBool,
     permits: Arc<Semaphore>,
@@ -79,7 +79,7 @@ impl Pool {
             approver: Arc::new(approver),
             sessions: Mutex::default(),
             warm: Mutex::default(),
-            starting: Mutex::default(),
+            starting: Reservations::default(),
             resumable: Arc::new(resumable),
             writing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
@@ -98,7 +98,7 @@ impl Pool {
     ) -> Result<Begun> {
         let Some(program) = self.command.program() else { return Err(failure::missing(self.command.name())) };
         let key = name.map(|name| (client.clone(), name.to_owned()));
-        let _reserved = key.map(|key| Reservation::of(&self.starting, key)).transpose()?;
+        let _reserved = key.map(|key| self.starting.take(key)).transpose()?;
         let mut answer = match self.claim(client, name, &conversation)? {
             Some(Claim { session, ticket, told }) => match session.tickets.send(ticket).await {
                 Ok(()) => begun(told).await,
@@ -364,28 +364,6 @@ struct Queued<'q>(&'q AtomicUsize);
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A session's name, taken by one request until this is dropped.
-struct Reservation<'p> {
-    starting: &'p Mutex<HashSet<Key>>,
-    key: Key,
-}
-
-impl<'p> Reservation<'p> {
-    /// An error for the client when another request has it.
-    fn of(starting: &'p Mutex<HashSet<Key>>, key: Key) -> Result<Self> {
-        match starting.lock().insert(key.clone()) {
-            true => Ok(Reservation { starting, key }),
-            false => Err(failure::busy(&key.1)),
-        }
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        self.starting.lock().remove(&self.key);
     }
 }
 
