@@ -26,6 +26,8 @@ pub struct Ask {
     pub session: String,
     /// Whose request led to it.
     pub client: String,
+    /// Where that request was sent: `/claude/sdk/v1/messages`.
+    pub path: String,
 }
 
 /// What was decided.
@@ -122,6 +124,7 @@ mod tests {
             Box::pin(async move {
                 assert_eq!(function, "check");
                 assert_eq!((&args[0]["tool"], &args[0]["client"]), (&json!("Bash"), &json!("me")));
+                assert_eq!(args[0]["path"], "/v1/messages");
                 match &args[0]["input"]["answer"] {
                     Value::Null => Err(Error::plugin("permissions", "broken")),
                     Value::Bool(_) => std::future::pending().await,
@@ -135,7 +138,13 @@ mod tests {
     async fn the_service_decides_and_whatever_fails_is_a_no() {
         let services = Arc::new(Services::default());
         let approver = Approver::new(services.clone(), Arc::new(Never), Duration::from_secs(5));
-        let ask = |input: Value| Ask { tool: "Bash".into(), input, session: "s".into(), client: "me".into() };
+        let ask = |input: Value| Ask {
+            tool: "Bash".into(),
+            input,
+            session: "s".into(),
+            client: "me".into(),
+            path: "/v1/messages".into(),
+        };
         assert_eq!(approver.check(&ask(json!({}))).await, Decision::deny("settings"));
         services.provide(SERVICE, "permissions", Arc::new(Echo));
         let check = async |answer: Value| approver.check(&ask(json!({ "answer": answer }))).await;

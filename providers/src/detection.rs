@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::sync::Mutex;
+use crate::lookup::Lookup;
+use crate::subprocess::Subprocess;
 
-/// How long `--version` may take.
-const LIMIT: Duration = Duration::from_secs(2);
+/// How long `--version` may take. Nobody waits that long.
+const LIMIT: Duration = Duration::from_secs(20);
 /// How long an answer is good for: a CLI may be installed or updated while the proxy runs.
 const FRESH: Duration = Duration::from_secs(300);
 /// Most bytes read of what it prints.
@@ -26,35 +26,28 @@ pub(crate) struct Cli {
 /// Looks for one program, and remembers what was found.
 pub(crate) struct Detection {
     program: &'static str,
-    last: Mutex<Option<(Instant, Option<Cli>)>>,
+    last: Lookup<Option<Cli>>,
 }
 
 impl Detection {
     /// Of the program of this name.
     pub(crate) fn of(program: &'static str) -> Self {
-        Detection { program, last: Mutex::default() }
+        Detection { program, last: Lookup::new(FRESH) }
     }
 
-    /// What is installed, from memory when that is fresh. Waits [`LIMIT`] at most.
+    /// What is installed, from memory when that is fresh; `None` too while a slow one is being asked.
     pub(crate) async fn look(&self) -> Option<Cli> {
         self.look_in(std::env::var_os("PATH").unwrap_or_default().as_os_str()).await
     }
 
     async fn look_in(&self, search: &OsStr) -> Option<Cli> {
-        // Held across the wait on purpose: those who ask together share one answer.
-        let mut last = self.last.lock().await;
-        if let Some((_, found)) = last.as_ref().filter(|(when, _)| when.elapsed() < FRESH) {
-            return found.clone();
-        }
-        let found = match find(self.program, search) {
-            Some(path) => {
-                let version = tokio::time::timeout(LIMIT, version(&path)).await.ok().flatten();
-                Some(Cli { path, version })
-            }
-            None => None,
+        let (program, search) = (self.program, search.to_owned());
+        let ask = || async move {
+            let path = find(program, &search)?;
+            let version = tokio::time::timeout(LIMIT, version(&path)).await.ok().flatten();
+            Some(Cli { path, version })
         };
-        *last = Some((Instant::now(), found.clone()));
-        found
+        self.last.get(ask).await.flatten()
     }
 }
 
@@ -87,17 +80,9 @@ fn is_executable(path: &Path) -> bool {
 
 /// The number that `--version` prints: `2.1.330 (Claude Code)`, `codex-cli 0.171.0`.
 async fn version(path: &Path) -> Option<String> {
-    let mut child = tokio::process::Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .ok()?;
-    let mut printed = Vec::new();
-    child.stdout.take()?.take(OUTPUT).read_to_end(&mut printed).await.ok()?;
-    let status = child.wait().await.ok()?;
+    let mut command = tokio::process::Command::new(path);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let (printed, status) = Subprocess::spawn(&mut command, false).ok()?.printed(OUTPUT).await?;
     let words = std::str::from_utf8(&printed).ok()?.split_whitespace().take(2);
     let mut numbers = words.filter(|word| word.starts_with(|start: char| start.is_ascii_digit()));
     let number = numbers.next().filter(|number| status.success() && number.len() <= 64)?;
@@ -143,5 +128,28 @@ mod tests {
         let found = Detection::of("claude").look_in(folder.path().as_os_str()).await.expect("found");
         assert_eq!(found.version.as_deref(), Some("0.171.0"));
         assert_eq!(Detection::of("codex").look_in(folder.path().as_os_str()).await, None);
+    }
+    /// What a shell waits for ends with it.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn one_that_hangs_is_ended_with_its_children() {
+        let folder = folder_with("#!/bin/sh\nsleep 600 &\necho $! >\"$0.child\"\nwait\n", 0o755);
+        let detection = Detection::of("claude");
+        assert_eq!(detection.look_in(folder.path().as_os_str()).await, None);
+        let child = std::fs::read_to_string(folder.path().join("claude.child")).expect("its child");
+        assert!(lives(child.trim()));
+        drop(detection);
+        let until = std::time::Instant::now() + Duration::from_secs(10);
+        while lives(child.trim()) {
+            assert!(std::time::Instant::now() < until, "it lives on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Whether it runs. Nobody may have waited for one that does not.
+    #[cfg(target_os = "linux")]
+    fn lives(id: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
     }
 }

@@ -16,6 +16,7 @@ mod front_door;
 mod health;
 pub mod keeper;
 mod local;
+mod lookup;
 mod memory;
 mod messages_operations;
 mod mock;
@@ -23,6 +24,7 @@ pub mod oauth;
 mod openai;
 mod own;
 mod relay;
+mod subprocess;
 #[cfg(test)]
 mod testing;
 pub mod vault;

@@ -267,20 +267,6 @@ fn without_the_cli_everything_else_runs() {
 }
 
 #[test]
-fn health_says_who_is_logged_in() {
-    support::run(async {
-        let house = House::new().await;
-        let health = house.proxy.anonymous().get("/plugins/claude_sdk/health").await.expect(200).json();
-        assert_eq!(health["details"]["cli_version"], "9.9.9");
-        assert_eq!(health["details"]["logged_in"], true);
-        let house = House::new().await;
-        std::fs::write(house.file("logged_out"), "").unwrap();
-        let health = house.proxy.anonymous().get("/plugins/claude_sdk/health").await.text();
-        assert!(health.contains("not logged in") && health.contains("/login"), "{health}");
-    });
-}
-
-#[test]
 fn the_front_door_finds_it_by_name() {
     support::run(async {
         let house = House::new().await;

@@ -206,21 +206,40 @@ fn the_proxy_ends() {
     }
 }
 
+/// The parent of a process.
+fn parent(id: i32) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Each of the two guards does what the other would have done.
 #[test]
 fn a_guard_that_is_killed_takes_the_cli_with_it() {
+    for first in [false, true] {
+        support::run(async {
+            let (house, mut raw) = Stage::Text.reached().await;
+            let second = parent(house.started()[0].0);
+            assert_eq!(super::read(format!("/proc/{second}/comm").as_ref()).trim_end(), "cli-guard");
+            assert_eq!(parent(parent(second)), house.proxy.pid());
+            kill(if first { parent(second) } else { second });
+            house.all_gone().await;
+            super::gone(second).await;
+            assert!(raw.until("event: error").await, "{}", raw.seen());
+            house.counts("sessions", 0).await;
+            serves(&house, Stage::Text).await;
+        });
+    }
+}
+
+/// As `killall -9` does it, with the name of the proxy.
+#[test]
+fn the_proxy_and_the_guard_of_its_name_are_killed_at_once() {
     support::run(async {
-        let (house, mut raw) = Stage::Text.reached().await;
-        let (id, _) = house.started()[0];
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-        let guard: i32 = stat.rsplit(')').next().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
-        assert_ne!(guard, house.proxy.pid());
-        kill(guard);
-        super::gone(id).await;
-        // Nobody is left to end its children: the one that holds the streams open is a stray now.
-        for child in super::read(&house.file("children")).lines() {
-            kill(child.parse().unwrap());
-        }
-        assert!(raw.until("event: error").await, "{}", raw.seen());
-        house.counts("sessions", 0).await;
+        let (mut house, _raw) = Stage::Text.reached().await;
+        let first = parent(parent(house.started()[0].0));
+        kill(first);
+        kill(house.proxy.pid());
+        house.proxy.ended().await;
+        house.all_gone().await;
     });
 }

@@ -3,6 +3,7 @@
 
 mod asking;
 mod faults;
+mod health;
 mod kills;
 mod resume;
 mod sessions;

@@ -192,6 +192,68 @@ fn too_many_wait_and_then_are_told() {
     });
 }
 
+/// Also while its process waits for a place.
+#[test]
+fn a_session_answers_one_request_at_once() {
+    support::run(async {
+        let house = House::configured(|config| {
+            config
+                .toml("plugins.claude_sdk.max_sessions = 1")
+                .toml("plugins.claude_sdk.queue_timeout = \"20s\"")
+        })
+        .await;
+        let mut taken = house.proxy.raw().await;
+        taken.post("/claude/sdk/v1/messages", &streamed("HANG").to_string()).await;
+        assert!(taken.until("begun").await);
+        let client = house.proxy.client();
+        let first = tokio::spawn(async move { client.post(PATH, &one("first")).await });
+        house.counts("requests_queued", 1).await;
+        for _ in 0..2 {
+            let busy = house.proxy.client().post(PATH, &one("me too")).await.expect(429);
+            assert_eq!(busy.header("retry-after"), "1");
+        }
+        drop(taken);
+        first.await.unwrap().expect(200);
+        house.proxy.client().post(PATH, &one("next")).await.expect(200);
+        assert_eq!(house.started().len(), 2, "one that was taken, and one for the session");
+        // One whose client leaves the queue takes the name with it.
+        let mut taken = house.proxy.raw().await;
+        taken.post("/claude/sdk/v1/messages", &streamed("HANG").to_string()).await;
+        assert!(taken.until("begun").await);
+        let mut left = house.proxy.raw().await;
+        left.post(PATH, &streamed("leaves").to_string()).await;
+        house.counts("requests_queued", 1).await;
+        drop(left);
+        house.counts("requests_queued", 0).await;
+        drop(taken);
+        house.proxy.client().post(PATH, &one("again")).await.expect(200);
+        assert_eq!(told(&house, "leaves"), 0);
+    });
+}
+
+/// A session whose next request found no place for a process is not forgotten for that.
+#[test]
+fn a_session_without_a_place_can_be_resumed_later() {
+    support::run(async {
+        let house = House::configured(|config| {
+            config
+                .toml("plugins.claude_sdk.max_sessions = 1")
+                .toml("plugins.claude_sdk.queue_timeout = \"100ms\"")
+        })
+        .await;
+        house.proxy.client().post(PATH, &one("one")).await.expect(200);
+        let mut taken = house.proxy.raw().await;
+        taken.post("/claude/sdk/v1/messages", &streamed("HANG").to_string()).await;
+        assert!(taken.until("begun").await);
+        house.proxy.client().post(PATH, &one("two")).await.expect(503);
+        drop(taken);
+        house.counts("sessions", 0).await;
+        house.proxy.client().post(PATH, &one("three")).await.expect(200);
+        let (_, arguments) = house.started().last().unwrap().clone();
+        assert!(arguments.contains("--resume=s-fake"), "{arguments}");
+    });
+}
+
 #[test]
 fn fifty_sessions_at_once() {
     support::run(async {

@@ -68,7 +68,11 @@ fn a_plugin_decides_when_there_is_one() {
         assert_eq!(asked[0]["tool"], "Bash");
         assert_eq!(asked[0]["input"], json!({ "command": "touch x" }));
         assert_eq!(asked[0]["client"], "anonymous");
-        assert_eq!(asked[1]["session"], "edit");
+        assert_eq!(asked[0]["path"], PATH);
+        assert_eq!(
+            (&asked[1]["session"], &asked[1]["path"]),
+            (&json!("edit"), &json!("/claude/sdk/edit/v1/messages"))
+        );
     });
 }
 
@@ -84,6 +88,21 @@ fn the_bundled_permissions_decide_too() {
             .await;
             assert_eq!(text(&house, PATH).await, told, "{default}");
         }
+    });
+}
+
+#[test]
+fn rules_know_where_a_request_was_sent() {
+    support::run(async {
+        let house = House::configured(|config| {
+            config
+                .toml("plugins.permissions.default = \"allow\"")
+                .toml("plugins.permissions.rules = [{ action = \"deny\", tool = \"Bash\", path = \"/claude/*/careful/*\" }]")
+                .toml("plugins.claude_sdk.show_tools = \"ignore\"")
+        })
+        .await;
+        assert_eq!(text(&house, PATH).await, "ran");
+        assert_eq!(text(&house, "/claude/sdk/careful/v1/messages").await, "denied");
     });
 }
 

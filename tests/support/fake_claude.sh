@@ -3,6 +3,22 @@
 # they need, writes down what it was started with and told (in $FAKE_HOME), and does as a word of the user orders.
 here=${FAKE_HOME:?}
 
+# Slow to say who it is, behind a wrapper that leaves something behind.
+case "$1" in
+  --version | auth)
+    printf '%s\n' "$1" >>"$here/asked"
+    pwd >"$here/asked_in"
+    if [ -e "$here/strays" ]; then
+      setsid sleep 600 >/dev/null &
+      echo $! >>"$here/children"
+    fi
+    if [ -e "$here/hangs" ]; then
+      sleep 600 &
+      echo $! >>"$here/children"
+      wait
+    fi
+    while [ -e "$here/slow" ]; do sleep 0.05; done ;;
+esac
 case "$1" in
   --version) echo '9.9.9 (Claude Code)'; exit 0 ;;
   auth) if [ -e "$here/logged_out" ]; then echo '{"loggedIn": false}'; else echo '{"loggedIn": true}'; fi; exit 0 ;;

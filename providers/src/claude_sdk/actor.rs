@@ -1,7 +1,7 @@
 //! The task of a session: reads what the CLI says, answers its questions, and sends the events of an answer out
 //! through a channel that the client pulls.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::active::Active;
 use super::failure::{self, Failure};
-use super::history::Conversation;
 use super::mcp;
 use super::pool::Pool;
 use super::process::Process;
 use super::protocol::{self, Line};
 use super::questions::Decided;
 use super::render::Render;
-use super::session::{More, Session, State, Step, Ticket, Told};
+use super::session::{More, Session, State, Step, Ticket};
 
 /// Lines without sense that are forgiven in a process: a wrapper may greet.
 const GARBAGE: u32 = 100;
@@ -37,6 +37,8 @@ pub(super) struct Actor {
     _permit: OwnedSemaphorePermit,
     active: Option<Active>,
     pub(super) tools: Vec<Value>,
+    /// Where the last request was sent.
+    pub(super) path: Arc<str>,
     /// Calls that the CLI waits for, by the tool's id: its request, and the message in that.
     pub(super) calls: HashMap<String, (String, Value)>,
     /// Results that came before the CLI asked for them.
@@ -49,17 +51,6 @@ pub(super) struct Actor {
     garbage: u32,
     /// Dollars so far.
     cost: f64,
-}
-
-/// The request that is being answered.
-struct Active {
-    conversation: Arc<Conversation>,
-    steps: VecDeque<Step>,
-    base: Vec<u64>,
-    out: mpsc::Sender<Told>,
-    render: Render,
-    interrupted: Option<Instant>,
-    sent: Instant,
 }
 
 enum Happened {
@@ -87,6 +78,7 @@ impl Actor {
             _permit: permit,
             active: None,
             tools: Vec::new(),
+            path: Arc::default(),
             calls: HashMap::new(),
             results: HashMap::new(),
             asking: JoinSet::new(),
@@ -224,6 +216,7 @@ impl Actor {
         let config = &self.pool.config;
         let render = Render::new(config.show_thinking, config.show_tools);
         self.tools.clone_from(&conversation.tools);
+        self.path = conversation.path.clone();
         let now = Instant::now();
         self.heard = now;
         self.garbage = 0;
@@ -376,22 +369,5 @@ impl Actor {
         }
         active.interrupted = Some(Instant::now());
         self.say(&protocol::interrupt("stop")).await.map(|()| true)
-    }
-}
-
-impl Active {
-    /// Sends what is ready. A client that has left is noticed elsewhere.
-    async fn flush(&mut self) {
-        for event in self.render.take() {
-            self.sent = Instant::now();
-            if self.interrupted.is_some() || self.out.send(Ok(event)).await.is_err() {
-                break;
-            }
-        }
-    }
-
-    /// The digests of the conversation with the answer.
-    fn known(&self) -> Vec<u64> {
-        [&self.base[..], &[self.render.told()]].concat()
     }
 }

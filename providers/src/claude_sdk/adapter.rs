@@ -51,7 +51,8 @@ impl Adapter {
             }
             return Ok(Answer::json(StatusCode::OK, &models::list(self.pool.models().as_ref())));
         }
-        let conversation = Conversation::read(outbound.body.bytes())
+        let path = exchange.request.lock().uri.path().to_owned();
+        let conversation = Conversation::read(&path, outbound.body.bytes())
             .map_err(|why| Error::client(Kind::InvalidRequest, why))?;
         let conversation = Arc::new(conversation);
         let begun = self.pool.ask(&exchange.client.id, name.as_deref(), conversation.clone()).await?;

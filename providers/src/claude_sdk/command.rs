@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use super::config::Config;
 use super::guard;
+use crate::subprocess::Subprocess;
 
 /// What it may know of the proxy's own environment: where its login is, language, time, and the way out.
 const INHERITED: [&str; 27] = [
@@ -95,20 +96,54 @@ impl Command {
         crate::detection::find(self.name(), &search)
     }
 
-    /// With other arguments than those of a conversation: `auth status`.
-    pub(super) fn plain(&self, program: &Path, arguments: &[&str]) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(program);
-        command.args(&self.words[1..]).args(arguments).env_clear().envs(self.environment.iter().cloned());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-        command
+    /// What is wrong with the folder it runs in, with the remedy. Makes the scratch folder when it is missing.
+    pub(super) fn folder_trouble(&self) -> Option<String> {
+        let shown = self.directory.display();
+        if self.scratch {
+            let error = std::fs::create_dir_all(&self.directory).err()?;
+            return Some(format!(
+                "the folder {shown} for the Claude Code CLI cannot be made ({error}): make it, or name another one \
+                 with `plugins.claude_sdk.directory`"
+            ));
+        }
+        let why = match std::fs::metadata(&self.directory) {
+            Ok(found) if found.is_dir() => return None,
+            Ok(_) => "it is no folder".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!(
+            "the Claude Code CLI cannot run in `plugins.claude_sdk.directory`, {shown} ({why}): make that folder, or \
+             name another one"
+        ))
     }
 
-    /// Ready to be spawned, in a process group of its own. Makes the scratch folder when it is missing.
+    /// Where it runs what, for the log.
+    pub(super) fn shown(&self) -> String {
+        format!("{} in {}", self.words.join(" "), self.directory.display())
+    }
+
+    /// With other arguments than those of a conversation: `auth status`. Everything else is as it is there.
+    pub(super) fn plain(&self, program: &Path, arguments: &[&str]) -> std::io::Result<Subprocess> {
+        let mut command = self.start(program)?;
+        command.args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Subprocess::spawn(&mut command, self.is_guarded())
+    }
+
+    /// Ready to be spawned. Makes the scratch folder when it is missing.
     pub(super) fn conversation(
         &self,
         program: &Path,
         shape: &Shape,
     ) -> std::io::Result<tokio::process::Command> {
+        let mut command = self.start(program)?;
+        command.args(self.arguments(shape));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Ok(command)
+    }
+
+    /// The program, behind a guard where there is one, in its folder and its environment.
+    fn start(&self, program: &Path) -> std::io::Result<tokio::process::Command> {
         if self.scratch {
             std::fs::create_dir_all(&self.directory)?;
         }
@@ -120,13 +155,8 @@ impl Command {
             }
             None => tokio::process::Command::new(program),
         };
-        command.args(&self.words[1..]).args(self.arguments(shape));
+        command.args(&self.words[1..]);
         command.env_clear().envs(self.environment.iter().cloned()).current_dir(&self.directory);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A guard is told to end, and takes everything with it.
-        command.kill_on_drop(!self.is_guarded());
-        #[cfg(unix)]
-        command.process_group(0);
         Ok(command)
     }
 

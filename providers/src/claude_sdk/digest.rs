@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn read(messages: Value) -> Result<Conversation, String> {
-        Conversation::read(json!({"model": "m", "messages": messages}).to_string().as_bytes())
+        Conversation::read("/v1/messages", json!({"model": "m", "messages": messages}).to_string().as_bytes())
     }
 
     #[test]

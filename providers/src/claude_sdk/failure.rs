@@ -4,6 +4,8 @@ use ccproxy_core::error::{Error, Kind, Side};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use super::command::Command;
+
 /// The remedy for a CLI that has no login.
 const LOGIN: &str = "run `claude` as the user that runs this proxy and log in with `/login`";
 
@@ -40,6 +42,21 @@ pub(super) fn no_login_text() -> String {
     format!("the Claude Code CLI is not logged in: {LOGIN}")
 }
 
+/// Nothing is known of the CLI yet, for health.
+pub(super) fn asking_text() -> String {
+    "the Claude Code CLI is still being asked for its version and its login: look again in some seconds"
+        .into()
+}
+
+/// The CLI does not even tell its version, for health.
+pub(super) fn mute_text(limit: std::time::Duration) -> String {
+    format!(
+        "the Claude Code CLI answers neither `--version` nor `auth status` within {} s: run them with the words of \
+         `plugins.claude_sdk.command`, as the user that runs this proxy",
+        limit.as_secs()
+    )
+}
+
 /// The CLI ended, or its pipe broke.
 pub(super) fn died(log: String) -> Failure {
     let error = Error::upstream(Kind::BadGateway, "the Claude Code CLI ended in the middle of its work");
@@ -67,8 +84,15 @@ pub(super) fn full() -> Error {
 }
 
 /// It cannot be started.
-pub(super) fn unstartable(error: &std::io::Error) -> Error {
-    unavailable("the Claude Code CLI cannot be started; the proxy's log says why").with_log(error.to_string())
+pub(super) fn unstartable(command: &Command, error: &std::io::Error) -> Error {
+    let told = command.folder_trouble().unwrap_or_else(|| {
+        format!(
+            "the Claude Code CLI `{}` cannot be started; the proxy's log says why. See `plugins.claude_sdk.command` and \
+             `plugins.claude_sdk.directory`",
+            command.name()
+        )
+    });
+    unavailable(told).with_log(format!("{}: {error}", command.shown()))
 }
 
 /// It refused a request of the protocol's.

@@ -4,12 +4,17 @@
 //!
 //! Asking the kernel to end a child with its parent is not enough: commands that the CLI runs put themselves into
 //! sessions of their own, and outlive both.
+//!
+//! There are two of these steps, one below the other, so that one that is killed has the other to end what it leaves.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// The first argument of such a step.
 pub const WORD: &str = "__end-with-parent";
+/// The first argument of the second step.
+#[cfg(target_os = "linux")]
+const SECOND: &str = "__end-with-first";
 /// The first argument of the CLI's own start, which ends with the step that started it.
 #[cfg(target_os = "linux")]
 const INNER: &str = "__end-with-guard";
@@ -45,6 +50,8 @@ mod watch {
     use tokio::signal::unix::{SignalKind, signal};
     use tokio::sync::Notify;
 
+    /// What lists of processes call the second step.
+    const NAME: &str = "cli-guard";
     /// How long processes may take to die of SIGKILL.
     const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -55,10 +62,15 @@ mod watch {
         program: &OsStr,
         arguments: impl Iterator<Item = OsString>,
     ) -> ExitCode {
-        if word == super::WORD && pidfd_open(getpid(), PidfdFlags::empty()).is_ok() {
+        if word != super::INNER && pidfd_open(getpid(), PidfdFlags::empty()).is_ok() {
             let own = std::env::current_exe().unwrap_or_else(|_| own.into());
             let mut command = Command::new(own);
-            command.arg(super::INNER).arg(getpid().to_string()).arg(program).args(arguments);
+            let next = if word == super::WORD { super::SECOND } else { super::INNER };
+            if word == super::SECOND {
+                // Whoever kills the first one by the program's name does not mean both.
+                let _ = std::fs::write("/proc/self/comm", NAME);
+            }
+            command.arg(next).arg(getpid().to_string()).arg(program).args(arguments);
             return guard(command, parent).unwrap_or(ExitCode::FAILURE);
         }
         become_program(parent, program, arguments)

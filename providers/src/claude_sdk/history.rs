@@ -1,6 +1,8 @@
 //! A request, read into what the CLI can be told: the whole conversation, the system prompt, the client's tools.
 //! What it cannot be told is refused where its loss would change the meaning, and named in a header elsewhere.
 
+use std::sync::Arc;
+
 use ccproxy_core::document::Document;
 use ccproxy_core::transform::Loss;
 use serde_json::{Map, Value, json};
@@ -28,6 +30,8 @@ const DEAF: [&str; 8] = [
 /// A request.
 #[derive(Debug)]
 pub(super) struct Conversation {
+    /// Where the request was sent.
+    pub(super) path: Arc<str>,
     pub(super) model: String,
     pub(super) stream: bool,
     pub(super) system: String,
@@ -48,8 +52,8 @@ pub(super) struct Turn {
 }
 
 impl Conversation {
-    /// From a body of Anthropic Messages; or what is wrong with it, for the client.
-    pub(super) fn read(body: &[u8]) -> Result<Self, String> {
+    /// From a body of Anthropic Messages that was sent to this path; or what is wrong with it, for the client.
+    pub(super) fn read(path: &str, body: &[u8]) -> Result<Self, String> {
         let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else {
             return Err("the body must be a JSON object".into());
         };
@@ -70,7 +74,7 @@ impl Conversation {
             _ => 0,
         };
         let stream = body.get("stream").is_some_and(|stream| stream == true);
-        Ok(Conversation { model, stream, system, turns, tools, thinking })
+        Ok(Conversation { path: path.into(), model, stream, system, turns, tools, thinking })
     }
 
     /// What a process was set up with, so that another request may go on in it.
@@ -251,7 +255,7 @@ mod tests {
     use super::*;
 
     fn read(body: Value) -> Result<Conversation, String> {
-        Conversation::read(body.to_string().as_bytes())
+        Conversation::read("/v1/messages", body.to_string().as_bytes())
     }
 
     fn with(messages: Value) -> Result<Conversation, String> {
@@ -320,7 +324,7 @@ mod tests {
             let told = with(messages.clone()).expect_err("refused");
             assert!(told.contains(word), "{messages}: {told}");
         }
-        assert!(Conversation::read(b"[]").is_err());
+        assert!(Conversation::read("/v1/messages", b"[]").is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The Claude Code CLI that the user has installed and logged in, as a provider: it runs as a subprocess and
 //! is spoken to by its stream-json protocol. Nothing of a request decides what it may do on this machine.
 
+mod active;
 mod actor;
 mod adapter;
 mod command;
@@ -17,6 +18,7 @@ mod process;
 mod protocol;
 mod questions;
 mod render;
+mod reservations;
 mod resumable;
 mod routes;
 mod rules;
@@ -75,6 +77,7 @@ pub(crate) fn factory(memory: &Arc<Memory>, own: Option<PathBuf>) -> Factory {
         ..Manifest::default()
     };
     Factory::new(manifest, move |context| create(&context, own.clone()))
+        .checking(|settings| Config::read(settings).and_then(|config| Rules::read(&config.allow)).map(drop))
 }
 
 fn create(context: &PluginContext, own: Option<PathBuf>) -> Result<Arc<dyn PluginRuntime>> {
@@ -82,14 +85,14 @@ fn create(context: &PluginContext, own: Option<PathBuf>) -> Result<Arc<dyn Plugi
     let config = Config::read(&context.config).map_err(failed)?;
     let rules = Rules::read(&config.allow).map_err(failed)?;
     let command = Command::new(&config, &context.data_dir, own.as_deref());
+    // Its own is made when it is needed.
+    if let Some(trouble) = config.directory.as_ref().and_then(|_| command.folder_trouble()) {
+        tracing::warn!("{trouble}");
+    }
     let approver = Approver::new(context.services.clone(), Arc::new(rules), config.approval_timeout);
     let resumable = Resumable::open(context.data_dir.join("sessions.json"), config.resume_ttl);
     let pool = Pool::new(config, command, approver, resumable);
-    Ok(Arc::new(Runtime {
-        adapter: Arc::new(Adapter::new(pool.clone())),
-        pool,
-        detection: Detection::default(),
-    }))
+    Ok(Arc::new(Runtime { adapter: Arc::new(Adapter::new(pool.clone())), pool, detection: Detection::new() }))
 }
 
 struct Runtime {
@@ -101,22 +104,31 @@ struct Runtime {
 impl PluginRuntime for Runtime {
     fn health(&self) -> BoxFuture<'_, Health> {
         Box::pin(async {
-            let cli = self.detection.look(&self.pool.command).await;
-            let logged_in = cli.as_ref().and_then(|cli| cli.logged_in);
-            let health = match (&cli, logged_in) {
-                (None, _) => Health::warn(failure::missing_text(self.pool.command.name())),
-                (Some(_), Some(false)) => Health::warn(failure::no_login_text()),
+            let command = &self.pool.command;
+            let path = command.program();
+            let trouble = command.folder_trouble();
+            let cli = match path.clone().filter(|_| trouble.is_none()) {
+                Some(path) => self.detection.look(command, path).await,
+                None => None,
+            };
+            let health = match (&path, &cli) {
+                (None, _) => Health::warn(failure::missing_text(command.name())),
+                _ if let Some(trouble) = trouble => Health::fail(trouble),
+                (_, None) => Health::warn(failure::asking_text()),
+                (_, Some(cli)) if !cli.answers => Health::warn(failure::mute_text(detection::LIMIT)),
+                (_, Some(cli)) if cli.logged_in == Some(false) => Health::warn(failure::no_login_text()),
                 _ => Health::pass(),
             };
+            let logged_in = cli.as_ref().and_then(|cli| cli.logged_in);
             health
                 .with("type", "provider")
                 .with("initialized", true)
                 .with("has_adapter", true)
                 .with("has_detection", true)
-                .with("has_credentials", logged_in.unwrap_or(cli.is_some()))
+                .with("has_credentials", logged_in.unwrap_or(path.is_some()))
                 .with("logged_in", logged_in)
-                .with("cli_version", cli.as_ref().and_then(|cli| cli.version.clone()))
-                .with("cli_path", cli.map(|cli| cli.path.display().to_string()))
+                .with("cli_version", cli.and_then(|cli| cli.version))
+                .with("cli_path", path.map(|path| path.display().to_string()))
         })
     }
 

@@ -18,6 +18,7 @@ use super::config::Config;
 use super::failure::{self, Failure};
 use super::history::Conversation;
 use super::process::Process;
+use super::reservations::Reservations;
 use super::resumable::{Ended, Key, Resumable};
 use super::session::{Facts, More, Session, State, Ticket, Told};
 
@@ -27,10 +28,12 @@ const WRITE: Duration = Duration::from_millis(200);
 /// All of them.
 pub(super) struct Pool {
     pub(super) config: Config,
-    pub(super) command: Command,
+    pub(super) command: Arc<Command>,
     pub(super) approver: Arc<Approver>,
     pub(super) sessions: Mutex<Vec<Arc<Session>>>,
     pub(super) warm: Mutex<Vec<Warm>>,
+    /// Sessions that a request is being given to: their processes may have to wait for a place.
+    starting: Reservations,
     resumable: Arc<Resumable>,
     writing: AtomicBool,
     permits: Arc<Semaphore>,
@@ -72,10 +75,11 @@ impl Pool {
         Arc::new(Pool {
             permits: Arc::new(Semaphore::new(config.max_sessions)),
             config,
-            command,
+            command: Arc::new(command),
             approver: Arc::new(approver),
             sessions: Mutex::default(),
             warm: Mutex::default(),
+            starting: Reservations::default(),
             resumable: Arc::new(resumable),
             writing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
@@ -93,6 +97,8 @@ impl Pool {
         conversation: Arc<Conversation>,
     ) -> Result<Begun> {
         let Some(program) = self.command.program() else { return Err(failure::missing(self.command.name())) };
+        let key = name.map(|name| (client.clone(), name.to_owned()));
+        let _reserved = key.map(|key| self.starting.take(key)).transpose()?;
         let mut answer = match self.claim(client, name, &conversation)? {
             Some(Claim { session, ticket, told }) => match session.tickets.send(ticket).await {
                 Ok(()) => begun(told).await,
@@ -163,7 +169,7 @@ impl Pool {
     ) -> std::result::Result<Begun, Failure> {
         let (setup, digests) = (conversation.setup(), conversation.digests());
         let key = name.map(|name| (client.clone(), name.to_owned()));
-        let before = key.as_ref().and_then(|key| self.resumable.take(key));
+        let before = key.as_ref().and_then(|key| self.resumable.get(key));
         let before = before.filter(|before| before.setup == setup && conversation.turns.len() == 1);
         let base = match &before {
             Some(before) => [&before.known[..], &digests].concat(),
@@ -175,6 +181,10 @@ impl Pool {
             resume: before.map(|before| before.id),
         };
         let (process, permit) = self.process(program, shape).await?;
+        // Not before: one that gets no process can be resumed by the next request.
+        if let Some(key) = &key {
+            self.resumable.remove(key);
+        }
         let (tickets, waiting) = mpsc::channel(1);
         let facts = Facts { state: State::Busy, known: Vec::new(), setup, id: None, since: Instant::now() };
         let session = Arc::new(Session {
@@ -206,10 +216,13 @@ impl Pool {
             return Ok((process, permit));
         }
         let permit = self.permit().await?;
-        let command =
-            self.command.conversation(program, &shape).map_err(|error| failure::unstartable(&error))?;
+        let command = self
+            .command
+            .conversation(program, &shape)
+            .map_err(|error| failure::unstartable(&self.command, &error))?;
         let guarded = self.command.is_guarded();
-        let process = Process::spawn(command, guarded).map_err(|error| failure::unstartable(&error))?;
+        let process =
+            Process::spawn(command, guarded).map_err(|error| failure::unstartable(&self.command, &error))?;
         self.started.fetch_add(1, Ordering::Relaxed);
         Ok((process, permit))
     }

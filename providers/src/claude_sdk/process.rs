@@ -7,10 +7,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
 use super::protocol::Lines;
+use crate::subprocess::Subprocess;
 
 /// Lines that wait to be read by the CLI.
 const WAITING: usize = 64;
@@ -18,11 +19,12 @@ const WAITING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes kept of what it says on standard error, for the log.
 const COMPLAINT: usize = 2048;
+/// Processes that are asked for their children, to add up the memory of one of ours.
+const MOST: usize = 100;
 
-/// A running CLI. Dropping it ends it with all its children, where it has a guard, and else its whole process group.
+/// A running CLI. Dropping it ends it.
 pub(super) struct Process {
-    child: Child,
-    guarded: bool,
+    running: Subprocess,
     writer: mpsc::Sender<Bytes>,
     complaint: Arc<Mutex<Vec<u8>>>,
     /// What it says.
@@ -32,7 +34,8 @@ pub(super) struct Process {
 impl Process {
     /// Starts it; `guarded` is whether the command is a guard.
     pub(super) fn spawn(mut command: Command, guarded: bool) -> std::io::Result<Self> {
-        let mut child = command.spawn()?;
+        let mut running = Subprocess::spawn(&mut command, guarded)?;
+        let child = &mut running.child;
         let (Some(input), Some(output), Some(errors)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -42,7 +45,7 @@ impl Process {
         tokio::spawn(write(input, waiting));
         let complaint = Arc::new(Mutex::new(Vec::new()));
         tokio::spawn(listen(errors, complaint.clone()));
-        Ok(Process { child, guarded, writer, complaint, lines: Lines::new(output) })
+        Ok(Process { running, writer, complaint, lines: Lines::new(output) })
     }
 
     /// Tells it a line. An error when it reads no more.
@@ -57,34 +60,17 @@ impl Process {
 
     /// Its id, while it was not waited for.
     pub(super) fn id(&self) -> Option<u32> {
-        self.child.id()
+        self.running.child.id()
     }
 
     /// Whether it has ended.
     pub(super) fn is_over(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+        !matches!(self.running.child.try_wait(), Ok(None))
     }
 
     /// The end of what it said on standard error. May hold words of the conversation: for the debug log only.
     pub(super) fn complaint(&self) -> String {
         String::from_utf8_lossy(&self.complaint.lock()).trim().to_owned()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // While it was not waited for, its id is nobody else's.
-        #[cfg(unix)]
-        if let Some(id) = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
-            use rustix::process::{Signal, kill_process, kill_process_group};
-            if self.guarded {
-                // Before it listens, this ends it as well, and there is nothing else yet.
-                let _ = kill_process(id, Signal::TERM);
-                return;
-            }
-            let _ = kill_process_group(id, Signal::KILL);
-        }
-        let _ = self.child.start_kill();
     }
 }
 
@@ -106,13 +92,20 @@ async fn listen(mut errors: ChildStderr, complaint: Arc<Mutex<Vec<u8>>>) {
     }
 }
 
-/// Resident memory of a process and its children in bytes, where the system tells. (Strays of children are not
-/// counted.)
+/// Resident memory of a process and everything below it in bytes, where the system tells. (Strays are not counted.)
 pub(super) fn memory(id: u32) -> Option<u64> {
-    let own = resident(id)?;
-    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    let children = children.split_whitespace().filter_map(|id| resident(id.parse().ok()?));
-    Some(own + children.sum::<u64>())
+    let mut sum = resident(id)?;
+    let mut found = vec![id];
+    let mut next = 0;
+    while let Some(id) = found.get(next).filter(|_| next < MOST) {
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|id| id.parse::<u32>().ok());
+        let begin = found.len();
+        found.extend(children);
+        sum += found[begin..].iter().filter_map(|id| resident(*id)).sum::<u64>();
+        next += 1;
+    }
+    Some(sum)
 }
 
 fn resident(id: u32) -> Option<u64> {

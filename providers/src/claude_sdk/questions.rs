@@ -78,7 +78,7 @@ impl Actor {
             (None, id) => id.clone().unwrap_or_default(),
         };
         let client = self.session.client.to_string();
-        let ask = Ask { tool, input: decided.input.clone(), session, client };
+        let ask = Ask { tool, input: decided.input.clone(), session, client, path: self.path.to_string() };
         let approver = self.pool.approver.clone();
         let request = decided.request.clone();
         let task = self.asking.spawn(async move {

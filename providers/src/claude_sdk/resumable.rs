@@ -76,11 +76,16 @@ impl Resumable {
         bound(&mut entries, self.limit);
     }
 
-    /// Takes a session out, to go on with it.
-    pub(super) fn take(&self, key: &Key) -> Option<Ended> {
+    /// What is left of a session.
+    pub(super) fn get(&self, key: &Key) -> Option<Ended> {
         let mut entries = self.entries.lock();
         bound(&mut entries, self.limit);
-        entries.remove(key)
+        entries.get(key).cloned()
+    }
+
+    /// Gives a session up: a process goes on with it, or begins anew under its name.
+    pub(super) fn remove(&self, key: &Key) {
+        self.entries.lock().remove(key);
     }
 
     /// Writes the file: these, and those that `alive` gives, which could go on as well if the proxy ended now.
@@ -150,11 +155,12 @@ mod tests {
         first.put(key(5001), Ended { known: vec![1; LONGEST + 1], ..ended(begin) });
         first.save(|| vec![(key(7), Ended { id: "alive".into(), ..ended(begin) })]);
         let second = open();
-        assert_eq!(second.take(&key(0)), None, "the oldest has made room");
-        assert_eq!(second.take(&key(7)).map(|ended| ended.id).as_deref(), Some("alive"));
-        assert_eq!(second.take(&key(7)), None, "once");
-        assert_eq!(second.take(&key(MOST)), Some(ended(begin)));
-        assert_eq!((second.take(&key(5000)), second.take(&key(5001))), (None, None));
+        assert_eq!(second.get(&key(0)), None, "the oldest has made room");
+        assert_eq!(second.get(&key(7)).map(|ended| ended.id).as_deref(), Some("alive"));
+        second.remove(&key(7));
+        assert_eq!(second.get(&key(7)), None, "given up");
+        assert_eq!(second.get(&key(MOST)), Some(ended(begin)));
+        assert_eq!((second.get(&key(5000)), second.get(&key(5001))), (None, None));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -162,12 +168,12 @@ mod tests {
         }
         for odd in ["", "{}", "[{\"client\":1}]", "no JSON"] {
             fs::write(&path, odd).expect("written");
-            assert_eq!(open().take(&key(7)), None, "{odd}");
+            assert_eq!(open().get(&key(7)), None, "{odd}");
         }
         // What cannot be read is written anew.
         let third = open();
         third.put(key(1), ended(begin));
         third.save(Vec::new);
-        assert_eq!(open().take(&key(1)), Some(ended(begin)));
+        assert_eq!(open().get(&key(1)), Some(ended(begin)));
     }
 }

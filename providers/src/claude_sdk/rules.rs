@@ -30,8 +30,11 @@ impl Rules {
 
 impl Rule {
     fn read(written: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`plugins.claude_sdk.allow`: `{written}` is neither `Tool` nor `Tool(argument)`");
+        let wrong = || {
+            format!(
+                "`plugins.claude_sdk.allow`: `{written}` is neither `Tool` nor `Tool(argument)`: write `Read` or `Bash(git log *)`"
+            )
+        };
         let (tool, argument) = match written.split_once('(') {
             Some((tool, rest)) => (tool, Some(rest.strip_suffix(')').ok_or_else(wrong)?.to_owned())),
             None => (written, None),

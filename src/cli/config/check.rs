@@ -1,6 +1,7 @@
 //! `ccproxy config check`: everything that is wrong, in one run.
 
-use ccproxy_core::config::Problem;
+use ccproxy_core::config::{Origin, Problem};
+use ccproxy_core::plugin::PluginFactory;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -42,14 +43,25 @@ impl Check {
 pub(crate) fn problems(loaded: &Loaded) -> Vec<Problem> {
     let mut problems = loaded.problems.clone();
     let (plugins, oddities) = declared(loaded);
-    for manifest in
-        plugins.iter().filter_map(|plugin| plugin.factory.as_ref()).map(|factory| factory.manifest())
-    {
-        problems.extend(loaded.settings.core.plugins.configure(&manifest.name, &manifest.config).1);
+    for factory in plugins.iter().filter_map(|plugin| plugin.factory.as_ref()) {
+        problems.extend(problems_of(loaded, &**factory));
     }
     problems.extend(oddities);
     let manifests = plugins.iter().filter_map(|plugin| Some(plugin.factory.as_ref()?.manifest()));
     problems.extend(loaded.settings.core.routing.strangers(manifests));
+    problems
+}
+
+/// What is wrong with the table of one plugin.
+pub(crate) fn problems_of(loaded: &Loaded, factory: &dyn PluginFactory) -> Vec<Problem> {
+    let (name, plugins) = (&factory.manifest().name, &loaded.settings.core.plugins);
+    let (config, mut problems) = plugins.configure(name, &factory.manifest().config);
+    // It is for whole settings, and names its own.
+    if !problems.iter().any(Problem::is_error)
+        && let Err(why) = factory.check(&config)
+    {
+        problems.push(Problem::error(&Origin::Default, "", why));
+    }
     problems
 }
 

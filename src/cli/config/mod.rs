@@ -11,7 +11,7 @@ use clap::Subcommand;
 use super::output::Output;
 use super::{Global, Outcome};
 
-pub(crate) use check::{as_json, problems};
+pub(crate) use check::{as_json, problems, problems_of};
 #[cfg(test)]
 pub(crate) use init::annotated_file;
 pub(crate) use show::{Setting, leaves};

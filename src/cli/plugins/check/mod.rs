@@ -13,6 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::declared::{Declared, chosen, declared};
+use crate::cli::config::problems_of;
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 use crate::config::Loaded;
@@ -195,8 +196,7 @@ fn settings(loaded: &Loaded, factory: &dyn PluginFactory) -> Vec<String> {
     let schema = &factory.manifest().config;
     let mut faults: Vec<String> =
         schema.faults().into_iter().map(|fault| format!("its schema: {fault}")).collect();
-    let problems = loaded.settings.core.plugins.configure(&factory.manifest().name, schema).1;
-    faults.extend(problems.iter().map(ToString::to_string));
+    faults.extend(problems_of(loaded, factory).iter().map(ToString::to_string));
     faults
 }
 
