@@ -84,28 +84,27 @@ impl Key {
 
     /// Whether it is good for a request that names no model, or more than one: not where models bound it.
     pub fn permit_unnamed(&self) -> Result<()> {
-        if self.models.is_empty() {
-            return Ok(());
+        match self.models.is_empty() {
+            true => Ok(()),
+            false => {
+                self.refuse("is good for some models only, and the request does not name exactly one as text")
+            }
         }
-        let told = "is good for some models only, and the request does not name exactly one as text";
-        Err(Error::client(Kind::Forbidden, format!("the client key `{}` {told}", self.name)))
     }
 
     /// Whether it is good for a route that is the operator's: not with bounds.
     pub fn permit_house(&self) -> Result<()> {
-        if !self.has_bounds() {
-            return Ok(());
+        match self.has_bounds() {
+            false => Ok(()),
+            true => {
+                self.refuse("is good for requests to providers only; this route is for keys without bounds")
+            }
         }
-        let told = "is good for requests to providers only; this route is for keys without bounds";
-        Err(Error::client(Kind::Forbidden, format!("the client key `{}` {told}", self.name)))
     }
 
     /// Whether it is good for a provider and the model that is sent there; the error is the client's.
     pub fn permit(&self, provider: &str, model: &str) -> Result<()> {
-        let refuse = |what: &str, name: &str| {
-            let message = format!("the client key `{}` is not good for {what} `{name}`", self.name);
-            Err(Error::client(Kind::Forbidden, message))
-        };
+        let refuse = |what: &str, name: &str| self.refuse(&format!("is not good for {what} `{name}`"));
         if !self.providers.is_empty() && !self.providers.iter().any(|known| known == provider) {
             return refuse("provider", provider);
         }
@@ -114,6 +113,10 @@ impl Key {
             return refuse("model", &model.chars().take(100).collect::<String>());
         }
         Ok(())
+    }
+
+    fn refuse(&self, why: &str) -> Result<()> {
+        Err(Error::client(Kind::Forbidden, format!("the client key `{}` {why}", self.name)))
     }
 }
 

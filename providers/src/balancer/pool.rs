@@ -166,7 +166,7 @@ impl Pool {
         self.settings.strategy.choose(&free, situation).or_else(|| {
             // All that is left rests. A rest that nobody asked for is only a guess, and one that nobody could stand
             // in for is never left alone: it says for itself how it is.
-            let left = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
+            let left = |index: usize| state.resting(index, facts, now);
             let yields = |rest: &Rest| !rest.firm || allowed.len() == 1;
             let useful = state.useful(&allowed, facts, now);
             let resting = useful.iter().filter(|_| tried.is_empty());
@@ -185,7 +185,7 @@ impl Pool {
     /// How long until the first of those that this request may have is back; `None` when one does not rest.
     pub(super) fn earliest(&self, facts: &Facts) -> Option<(Duration, Why)> {
         let (now, state) = (Now::take(), self.state.lock());
-        let rest = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
+        let rest = |index: usize| state.resting(index, facts, now);
         let rests: Option<Vec<(Duration, Why)>> = state
             .useful(&self.allowed(facts), facts, now)
             .into_iter()
@@ -197,7 +197,7 @@ impl Pool {
     /// Whether one rests that somebody is logged in to: what that one is back for is worth waiting for.
     pub(super) fn has_useful(&self, facts: &Facts) -> bool {
         let (now, state) = (Now::take(), self.state.lock());
-        let rest = |index: usize| state.standings[index].resting(facts.model.as_deref(), now);
+        let rest = |index: usize| state.resting(index, facts, now);
         let mut rests = self.allowed(facts).into_iter().filter_map(rest);
         rests.any(|rest| rest.why != Why::NeedsLogin)
     }

@@ -2,7 +2,7 @@
 
 use super::affinity::Affinity;
 use super::facts::Facts;
-use super::standing::{Now, Standing};
+use super::standing::{Now, Rest, Standing};
 use super::strategy::Free;
 use super::verdict::Why;
 
@@ -16,11 +16,15 @@ pub(super) struct State {
 }
 
 impl State {
+    /// What keeps a credential from this request, if anything.
+    pub(super) fn resting(&self, index: usize, facts: &Facts, now: Now) -> Option<&Rest> {
+        self.standings[index].resting(facts.model.as_deref(), now)
+    }
+
     /// Those that can be used now, in the order of the pool.
     pub(super) fn free(&self, allowed: &[usize], facts: &Facts, tried: &[usize], now: Now) -> Vec<Free> {
         let able = allowed.iter().filter(|index| !tried.contains(index));
-        let able =
-            able.filter(|&&index| self.standings[index].resting(facts.model.as_deref(), now).is_none());
+        let able = able.filter(|&&index| self.resting(index, facts, now).is_none());
         able.map(|&index| Free {
             index,
             in_flight: self.standings[index].in_flight,
@@ -32,10 +36,8 @@ impl State {
     /// Without those that wait for somebody to log in, where there are others: a login that nobody made tells a client
     /// nothing of when to come back.
     pub(super) fn useful(&self, allowed: &[usize], facts: &Facts, now: Now) -> Vec<usize> {
-        let needs_login = |index: usize| {
-            let rest = self.standings[index].resting(facts.model.as_deref(), now);
-            rest.is_some_and(|rest| rest.why == Why::NeedsLogin)
-        };
+        let needs_login =
+            |index| self.resting(index, facts, now).is_some_and(|rest| rest.why == Why::NeedsLogin);
         let useful: Vec<usize> = allowed.iter().copied().filter(|index| !needs_login(*index)).collect();
         if useful.is_empty() { allowed.to_vec() } else { useful }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::Command;
 
 use ccproxy_core::oauth::{Storage, Tokens};
@@ -333,21 +334,13 @@ async fn what_was_stored_plain_is_sealed_with_the_first_save_and_so_is_the_one_b
 
 #[tokio::test]
 async fn whoever_dies_at_any_step_of_a_first_sealed_save_leaves_a_whole_file_and_the_next_save_seals_all() {
-    let program = std::env::current_exe().expect("this program");
     for point in POINTS {
         let folder = tempfile::tempdir().expect("a folder");
         let plain = Vault::new(folder.path(), off());
         save(&plain, Record::new(tokens("old1"))).await.expect("saved");
         save(&plain, Record::new(tokens("old2"))).await.expect("saved");
         let vault = Vault::new(folder.path(), with_key(folder.path()));
-        let status = Command::new(&program)
-            .args(["--exact", "vault::tests::a_process_that_saves", "--ignored"])
-            .env(DIE, point)
-            .env(FOLDER, folder.path())
-            .stdout(std::process::Stdio::null())
-            .status()
-            .expect("a process");
-        assert_eq!(status.signal(), (point != "never").then_some(9), "{point}");
+        save_and_die(folder.path(), point);
         let wanted = if point == "never" { "new".repeat(5000) } else { "old2".to_owned() };
         assert_eq!(access(&vault).await, wanted, "{point}");
         save(&vault, Record::new(tokens("last"))).await.expect("saved");
@@ -359,8 +352,21 @@ async fn whoever_dies_at_any_step_of_a_first_sealed_save_leaves_a_whole_file_and
     }
 }
 
+/// A process of its own saves, and dies at this point of it.
+fn save_and_die(folder: &Path, point: &str) {
+    let program = std::env::current_exe().expect("this program");
+    let status = Command::new(program)
+        .args(["--exact", "vault::tests::a_process_that_saves", "--ignored"])
+        .env(DIE, point)
+        .env(FOLDER, folder)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .expect("a process");
+    assert_eq!(status.signal(), (point != "never").then_some(9), "{point}");
+}
+
 #[test]
-#[ignore = "what the processes of the test below do"]
+#[ignore = "what the processes of `save_and_die` do"]
 fn a_process_that_saves() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).expect("a folder"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -374,19 +380,11 @@ fn a_process_that_saves() {
 async fn whoever_dies_at_any_step_of_a_save_leaves_a_whole_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let vault = Vault::new(folder.path(), with_key(folder.path()));
-    let program = std::env::current_exe().expect("this program");
     for round in 0..200 {
         let point = POINTS[round % POINTS.len()];
         let old = format!("old{round}");
         save(&vault, Record::new(tokens(&old))).await.expect("whoever died is no obstacle");
-        let status = Command::new(&program)
-            .args(["--exact", "vault::tests::a_process_that_saves", "--ignored"])
-            .env(DIE, point)
-            .env(FOLDER, folder.path())
-            .stdout(std::process::Stdio::null())
-            .status()
-            .expect("a process");
-        assert_eq!(status.signal(), (point != "never").then_some(9), "{point}");
+        save_and_die(folder.path(), point);
         let renamed = ["renamed", "never"].contains(&point);
         let wanted = if renamed { "new".repeat(5000) } else { old.clone() };
         assert_eq!(access(&vault).await, wanted, "{point}");

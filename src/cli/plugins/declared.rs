@@ -35,6 +35,11 @@ impl Declared {
         }
     }
 
+    /// Whether it is built in, and no script.
+    pub(crate) fn is_native(&self) -> bool {
+        self.factory.as_ref().is_some_and(|factory| matches!(factory.manifest().source, Source::Native))
+    }
+
     /// `provider`, `auth_provider` or `system`.
     pub(crate) fn kind(&self) -> String {
         let kind = self.factory.as_ref().map(|factory| json!(factory.manifest().kind));

@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod declared;
 mod eject;
+mod folder;
 mod list;
 mod new;
 mod remove;
@@ -19,7 +20,7 @@ mod update;
 use clap::Subcommand;
 
 pub(crate) use declared::{Declared, declared};
-pub(crate) use types::of_plugins;
+pub(crate) use folder::of_plugins;
 
 use super::output::Output;
 use super::{Global, Outcome};

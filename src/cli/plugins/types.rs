@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::declared::{Declared, declared};
+use super::folder::{nearest, of_plugins};
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 
@@ -48,7 +49,7 @@ impl Types {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Outcome {
         let mut loaded = global.load_sound(output)?;
         let folder = match &self.folder {
-            None => loaded.plugin_folders.first().cloned().unwrap_or_else(|| loaded.folders.plugins()),
+            None => nearest(&loaded),
             Some(folder) => {
                 // Its plugins count here, whether or not they would in a start.
                 loaded.plugin_folders.insert(0, of_plugins(folder)?);
@@ -93,21 +94,6 @@ impl Types {
         output.line("handlers complete their settings with `---@param plugin <name>.Self` above them");
         Ok(())
     }
-}
-
-/// A folder of plugins that somebody named.
-pub(crate) fn of_plugins(folder: &Path) -> Result<PathBuf, Failure> {
-    let shown = folder.display();
-    if folder.join("plugin.lua").is_file() {
-        let around = folder.canonicalize().ok().and_then(|whole| whole.parent().map(Path::to_owned));
-        let hint = around.map_or_else(String::new, |around| crate::cli::context::shown(&around));
-        return Err(Failure::new(format!("`{shown}` is a plugin itself"))
-            .with_hint(format!("name the folder around it: `{hint}`")));
-    }
-    folder.canonicalize().ok().filter(|folder| folder.is_dir()).ok_or_else(|| {
-        Failure::new(format!("there is no folder `{shown}`"))
-            .with_hint("`ccproxy plugins new NAME --path FOLDER` makes a plugin in a folder")
-    })
 }
 
 /// The stub with the settings of a script.

@@ -145,11 +145,8 @@ fn alone(engine: &Arc<Engine>, folder: &Path, loaded: &Loaded, others: &[Declare
 fn place(factory: &dyn PluginFactory, others: &[Declared]) -> Vec<String> {
     let manifest = factory.manifest();
     let other = |name: &str| others.iter().find(|other| other.name == name);
-    let native = other(&manifest.name)
-        .and_then(|other| other.factory.as_ref())
-        .is_some_and(|other| matches!(other.manifest().source, Source::Native));
     let mut faults = Vec::new();
-    if native {
+    if other(&manifest.name).is_some_and(Declared::is_native) {
         faults.push(
             "there is a built-in plugin of this name, so this one is never used: give it another".to_owned(),
         );

@@ -6,6 +6,7 @@ use ccproxy_core::plugin::Source;
 use clap::{Args, ValueEnum};
 
 use super::declared::declared;
+use super::folder::nearest;
 use crate::cli::output::Output;
 use crate::cli::{Failure, Global, Outcome};
 use crate::config::Loaded;
@@ -72,8 +73,7 @@ impl New {
         check_name(&self.name)?;
         let loaded = global.load_sound(output)?;
         self.check_taken(&loaded)?;
-        let nearest = || loaded.plugin_folders.first().cloned().unwrap_or_else(|| loaded.folders.plugins());
-        let parent = self.path.clone().unwrap_or_else(nearest);
+        let parent = self.path.clone().unwrap_or_else(|| nearest(&loaded));
         let folder = parent.join(&self.name);
         let text = |template: &str| {
             template.replace("@NAME@", &self.name).replace("@DASHED@", &self.name.replace('_', "-"))
