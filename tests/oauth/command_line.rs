@@ -59,7 +59,9 @@ impl Asking {
 
     /// Exit code and standard output.
     pub(super) async fn ends(self) -> (i32, String) {
-        let Asking { child, mut stderr } = self;
+        let Asking { mut child, mut stderr } = self;
+        // Waiting for it would close what it reads from, as if nobody were there any more.
+        let _stdin = child.stdin.take();
         tokio::spawn(async move { while let Ok(Some(_)) = stderr.next_line().await {} });
         let output = within("the end of the command", child.wait_with_output()).await.unwrap();
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
